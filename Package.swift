@@ -1,0 +1,60 @@
+// swift-tools-version:6.1
+import PackageDescription
+
+let package = Package(
+    name: "migrator",
+    products: [
+        .executable(name: "migrator", targets: ["migrator"])
+    ],
+    dependencies: [
+        // The command line: options, help texts, completions.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // migrator.toml.
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        // SHA-256 for script checksums and for the content hash of SQLite backups.
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // The databases' own clients. Only MigratorDatabase imports them.
+        .systemLibrary(
+            name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+
+        .target(
+            name: "MigratorScript", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "MigratorPlan", dependencies: ["MigratorScript"]),
+        .target(
+            name: "MigratorDatabase",
+            dependencies: [
+                "CLibPQ", "CSQLite", "MigratorScript",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(
+            name: "MigratorEngine", dependencies: ["MigratorScript", "MigratorPlan", "MigratorDatabase"]),
+        .executableTarget(
+            name: "migrator",
+            dependencies: [
+                "MigratorScript", "MigratorPlan", "MigratorDatabase", "MigratorEngine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
+
+        .target(
+            name: "MigratorTestSupport",
+            dependencies: ["MigratorScript", "MigratorDatabase"],
+            path: "Tests/MigratorTestSupport"),
+        .testTarget(name: "MigratorScriptTests", dependencies: ["MigratorScript"]),
+        .testTarget(name: "MigratorPlanTests", dependencies: ["MigratorPlan", "MigratorScript"]),
+        .testTarget(
+            name: "MigratorDatabaseTests", dependencies: ["MigratorDatabase", "MigratorTestSupport"]),
+        .testTarget(
+            name: "MigratorEngineTests",
+            dependencies: ["MigratorEngine", "MigratorDatabase", "MigratorPlan", "MigratorTestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["migrator", "MigratorDatabase", "MigratorTestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,22 @@
+#ifndef MIGRATOR_CLIBPQ_SHIM_H
+#define MIGRATOR_CLIBPQ_SHIM_H
+
+#include <libpq-fe.h>
+
+// The PG_DIAG_* macros are character literals, which Swift's importer leaves out (postgres_ext.h).
+enum {
+    MIGRATOR_DIAG_SEVERITY = 'V',
+    MIGRATOR_DIAG_SQLSTATE = 'C',
+    MIGRATOR_DIAG_MESSAGE_PRIMARY = 'M',
+    MIGRATOR_DIAG_MESSAGE_DETAIL = 'D',
+    MIGRATOR_DIAG_MESSAGE_HINT = 'H',
+    MIGRATOR_DIAG_STATEMENT_POSITION = 'P',
+    MIGRATOR_DIAG_INTERNAL_POSITION = 'p',
+    MIGRATOR_DIAG_CONTEXT = 'W',
+    MIGRATOR_DIAG_SCHEMA_NAME = 's',
+    MIGRATOR_DIAG_TABLE_NAME = 't',
+    MIGRATOR_DIAG_COLUMN_NAME = 'c',
+    MIGRATOR_DIAG_CONSTRAINT_NAME = 'n'
+};
+
+#endif

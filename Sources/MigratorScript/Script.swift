@@ -89,6 +89,8 @@ public struct Item: Sendable, Equatable {
 
 public indirect enum Action: Sendable, Equatable {
     case statement(Statement)
+    /// Tables of earlier attempts: empty ones are dropped, others set aside or refused.
+    case leftovers([TableName])
     case backup(TableName)
     case switchTable(Move)
     case copy(Move)

@@ -1,0 +1,168 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Where a step belongs: handed to everything that a backend does for a script's item.
+public struct StepContext {
+    public var runID: Int
+    public var revision: String
+    public var direction: Direction
+    /// Ordinal of the item within its section, nested items counted flat, from 0.
+    public var item: Int
+    public var options: RunOptions
+    public var reporter: any Reporter
+
+    public init(
+        runID: Int, revision: String, direction: Direction, item: Int, options: RunOptions,
+        reporter: any Reporter
+    ) {
+        self.runID = runID
+        self.revision = revision
+        self.direction = direction
+        self.item = item
+        self.options = options
+        self.reporter = reporter
+    }
+}
+
+/// What a step did, for people and for the ledger.
+public struct StepOutcome: Sendable, Equatable {
+    public var rows: Int?
+    /// One line each: `1,900 rows compared, 0 differences`.
+    public var details: [String]
+
+    public init(rows: Int? = nil, details: [String] = []) {
+        self.rows = rows
+        self.details = details
+    }
+}
+
+/// How a switch will be done, and why.
+public struct StrategyDecision: Sendable, Equatable {
+    public var strategy: Strategy
+    public var reason: String
+
+    public init(strategy: Strategy, reason: String) {
+        self.strategy = strategy
+        self.reason = reason
+    }
+}
+
+/// The schema as text: a relation's qualified name ("public.messages") to its definition, a line a fact, sorted.
+/// Facts: columns with type, nullability, default, identity, collation; constraints; indexes with validity;
+/// triggers; view definition; grants; owner; row-level security and policies; publications; replica
+/// identity; comments; storage options. The tool's own schema or tables, and registered backups, are left out.
+public typealias SchemaSnapshot = [String: [String]]
+
+/// A table of the database with the identities that survive a rename (PostgreSQL: oid and attnum).
+public struct InventoryTable: Sendable, Equatable {
+    public var schema: String
+    public var name: String
+    /// Identity to name.
+    public var columns: [String: String]
+
+    public init(schema: String, name: String, columns: [String: String]) {
+        self.schema = schema
+        self.name = name
+        self.columns = columns
+    }
+}
+
+/// What the executor needs of a database; one implementation each.
+/// Everything that changes data runs inside the transaction that `beginWork` opened,
+/// and writes what it did into the ledger there.
+public protocol Backend: AnyObject {
+    var session: any Session { get }
+    var ledger: Ledger { get }
+    /// The schema in which unqualified names live (`main` on SQLite).
+    var schema: String { get }
+
+    // MARK: Before anything
+    /// Refuses what cannot work: a replica, a read-only file, a transaction pooler, a server that is too old.
+    func checkServer(forWriting: Bool) throws
+    /// Creates the ledger, or upgrades an older version of it. A missing privilege: the exact GRANT is the hint.
+    func prepareLedger() throws
+    /// One migrator at a time: polling try-lock; `options.wait`, else `MigratorError` status locked naming the owner.
+    func acquireMigrationLock(options: RunOptions, reporter: any Reporter) throws
+    func releaseMigrationLock()
+
+    // MARK: Transactions
+    /// Opens the transaction of one segment: pins the settings, fences by run and epoch, locks the tables
+    /// that the items touch in the application's order, with short attempts until `options.lockTimeout`.
+    func beginWork(for items: [Item], run: RunIdentity, options: RunOptions, reporter: any Reporter) throws
+    /// SQLite: `PRAGMA foreign_key_check` first.
+    func commitWork() throws
+    func rollbackWork()
+
+    // MARK: Catalog
+    /// The schema-qualified and quoted name; an unqualified table lives in `schema`.
+    func quoted(_ table: TableName) -> String
+    func tableExists(_ table: TableName) throws -> Bool
+    /// Names in order; nil where there is no such table or view.
+    func columnNames(of table: TableName) throws -> [String]?
+    /// Definitions of all relations of `schema`, or of those named only.
+    func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot
+    /// The relations whose definition the open transaction may have changed; nil means: compare everything.
+    func touchedRelations() throws -> Set<String>?
+    /// All user tables of `schema`, by identity.
+    func inventory() throws -> [String: InventoryTable]
+
+    // MARK: Steps of an upgrade
+    /// `leftovers`: empty ones are dropped, others renamed by `--set-aside`, else refused naming them.
+    func clearLeftovers(_ tables: [TableName], context: StepContext) throws -> StepOutcome
+    func backup(_ table: TableName, context: StepContext) throws -> StepOutcome
+    /// Decides without touching anything (a scratch schema behind a savepoint of the open transaction).
+    /// `definition` is the statements of the section that define the target.
+    func decideStrategy(_ move: Move, definition: [Statement], context: StepContext) throws -> StrategyDecision
+    /// The rows get there, everything is compared, the source's role passes on.
+    /// With strategy copy the definition has been run in place; with rename it has not.
+    func performSwitch(
+        _ move: Move, strategy: Strategy, definition: [Statement], context: StepContext
+    ) throws -> StepOutcome
+    func performCopy(_ move: Move, context: StepContext) throws -> StepOutcome
+    func performSync(_ sync: Sync, context: StepContext) throws -> StepOutcome
+    /// Ends a sync of any earlier revision: triggers and functions go, the data stays.
+    func performUnsync(source: TableName, target: TableName, context: StepContext) throws -> StepOutcome
+    /// `beforeRow`: a later `fill` of the same section computes columns of the same source, so the trigger must
+    /// run before the row is written; otherwise after it.
+    func performEnsure(_ ensure: Ensure, beforeRow: Bool, context: StepContext) throws -> StepOutcome
+    func performFill(_ fill: Fill, context: StepContext) throws -> StepOutcome
+    func recordExceptions(_ exceptions: Exceptions, context: StepContext) throws -> StepOutcome
+
+    // MARK: Steps of a downgrade
+    /// A `switch` in a downgrade section whose upgrade stands in the ledger: back to what was, with every write since.
+    func revertSwitch(_ move: Move, record: ObjectRecord, context: StepContext) throws -> StepOutcome
+    func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome
+    /// Registers key and values of columns that are about to go; `where any value is not null`.
+    func archiveColumns(_ columns: [String], of table: TableName, context: StepContext) throws -> StepOutcome
+    /// Everything that steps of this revision left running (triggers, functions of sync, ensure, fill) and that the
+    /// downgrade section has not ended by itself is taken away.
+    func removeTriggers(ofRevision revision: String, context: StepContext) throws
+
+    // MARK: Later
+    /// Ends the soak of a revision: view, follower, reverse trigger.
+    func contract(revision: String, context: StepContext) throws -> StepOutcome
+    /// Content hash of a table's columns by the backend's own algorithm: rows, hash.
+    func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String)
+    // MARK: Backups
+    /// Brings a registered backup back: a set-aside table by renaming it back (`into` nil), any other as a new table
+    /// named `into` (default: the source's name, refused where that exists). The copy is compared by hash.
+    func restore(_ backup: BackupRecord, into name: String?, context: StepContext) throws -> StepOutcome
+    /// Drops a registered backup's table, never with CASCADE, and notes it in the ledger.
+    func prune(_ backup: BackupRecord) throws
+    /// Writes SQL that restores the backups elsewhere (psql or sqlite3 reads it), piece by piece.
+    func export(_ backups: [BackupRecord], write: (String) throws -> Void) throws
+
+    /// The verification checks of this database, in the order in which they are shown.
+    var checks: [any VerificationCheck] { get }
+}
+
+/// Which run works, for the fence (ONLINE.md 4).
+public struct RunIdentity: Sendable, Equatable {
+    public var id: Int
+    public var epoch: Int
+
+    public init(id: Int, epoch: Int) {
+        self.id = id
+        self.epoch = epoch
+    }
+}

@@ -1,0 +1,307 @@
+import MigratorDatabase
+import MigratorScript
+
+/// The record of everything the tool has done, in the database itself, written in the same transaction as the work.
+///
+/// PostgreSQL: tables in a schema of their own; SQLite: tables with the prefix `migrator_`.
+public final class Ledger {
+    public static let formatVersion = 1
+
+    public let session: any Session
+    /// The ledger's schema on PostgreSQL, unquoted.
+    public let schema: String
+
+    public init(session: any Session, schema: String = "migrator") {
+        self.session = session
+        self.schema = schema
+    }
+
+    /// The quoted name of a ledger table, such as `"migrator"."run"` or `"migrator_run"`.
+    public func table(_ name: String) -> String {
+        switch session.dialect {
+        case .postgresql: "\(schema.quotedIdentifier).\(name.quotedIdentifier)"
+        case .sqlite: "migrator_\(name)".quotedIdentifier
+        }
+    }
+
+    /// The current time as an SQL expression whose value reads as ISO 8601 in UTC.
+    var now: String {
+        switch session.dialect {
+        case .postgresql: "clock_timestamp()"
+        case .sqlite: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+        }
+    }
+
+    /// A stored time as ISO 8601 text in UTC.
+    func time(_ column: String) -> String {
+        switch session.dialect {
+        case .postgresql:
+            "to_char(\(column) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+        case .sqlite: column
+        }
+    }
+
+    public func exists() throws(DatabaseError) -> Bool {
+        switch session.dialect {
+        case .postgresql:
+            try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(table("format"))]).asBool
+        case .sqlite:
+            try session.scalar(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrator_format'"
+            ).asBool
+        }
+    }
+
+    // MARK: Revisions
+
+    /// All recorded revisions in the order in which they were applied.
+    public func revisions() throws(DatabaseError) -> [RevisionRecord] {
+        try session.query(
+            """
+            SELECT revision, revises, message, state, checksum, script, file, run_id,
+                   \(time("applied_at")) AS applied_at, \(time("contracted_at")) AS contracted_at
+            FROM \(table("revision")) ORDER BY position
+            """
+        ).map { row in
+            RevisionRecord(
+                revision: row.text("revision") ?? "", revises: row.text("revises"),
+                message: row.text("message") ?? "",
+                state: RevisionRecord.State(rawValue: row.text("state") ?? "") ?? .applied,
+                checksum: row.text("checksum") ?? "", script: row.text("script") ?? "",
+                file: row.text("file") ?? "", runID: row.int("run_id") ?? 0,
+                appliedAt: row.text("applied_at") ?? "", contractedAt: row.text("contracted_at"))
+        }
+    }
+
+    /// Inserts the revision, or changes the state, checksum and script of one that is there.
+    public func set(_ record: RevisionRecord) throws(DatabaseError) {
+        try session.run(
+            """
+            INSERT INTO \(table("revision"))
+                (revision, revises, message, state, checksum, script, file, run_id, position, applied_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                (SELECT coalesce(max(position), 0) + 1 FROM \(table("revision"))), \(now))
+            ON CONFLICT (revision) DO UPDATE SET revises = excluded.revises, message = excluded.message,
+                state = excluded.state, checksum = excluded.checksum, script = excluded.script,
+                file = excluded.file, run_id = excluded.run_id, applied_at = excluded.applied_at
+            """,
+            [
+                .text(record.revision), SQLValue(record.revises), .text(record.message),
+                .text(record.state.rawValue), .text(record.checksum), .text(record.script),
+                .text(record.file), SQLValue(record.runID),
+            ])
+    }
+
+    public func setState(_ state: RevisionRecord.State, of revision: String) throws(DatabaseError) {
+        try session.run(
+            "UPDATE \(table("revision")) SET state = $1 WHERE revision = $2",
+            [.text(state.rawValue), .text(revision)])
+    }
+
+    public func setContracted(_ revision: String) throws(DatabaseError) {
+        try session.run(
+            "UPDATE \(table("revision")) SET contracted_at = \(now) WHERE revision = $1", [.text(revision)])
+    }
+
+    /// Forgets the revision with what only concerned it; backups, proofs and steps stay as history.
+    public func remove(revision: String) throws(DatabaseError) {
+        for name in ["revision", "object", "fingerprint", "exception", "checkpoint"] {
+            try session.run("DELETE FROM \(table(name)) WHERE revision = $1", [.text(revision)])
+        }
+    }
+
+    // MARK: Objects
+
+    @discardableResult
+    public func add(_ object: ObjectRecord) throws(DatabaseError) -> Int {
+        try session.query(
+            """
+            INSERT INTO \(table("object")) (run_id, revision, item, kind, name, detail)
+            VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+            """,
+            [
+                SQLValue(object.runID), .text(object.revision), SQLValue(object.item), .text(object.kind),
+                .text(object.name), .text(object.detail),
+            ]
+        ).first?.int("id") ?? 0
+    }
+
+    /// The objects of a revision (of all where it is nil), of one kind (of all where it is nil), oldest first.
+    public func objects(revision: String? = nil, kind: String? = nil) throws(DatabaseError) -> [ObjectRecord] {
+        try session.query(
+            """
+            SELECT id, run_id, revision, item, kind, name, detail FROM \(table("object"))
+            WHERE ($1 = '' OR revision = $1) AND ($2 = '' OR kind = $2) ORDER BY id
+            """, [.text(revision ?? ""), .text(kind ?? "")]
+        ).map { row in
+            var object = ObjectRecord(
+                runID: row.int("run_id") ?? 0, revision: row.text("revision") ?? "",
+                item: row.int("item") ?? 0, kind: row.text("kind") ?? "", name: row.text("name") ?? "",
+                detail: row.text("detail") ?? "")
+            object.id = row.int("id") ?? 0
+            return object
+        }
+    }
+
+    public func removeObject(_ id: Int) throws(DatabaseError) {
+        try session.run("DELETE FROM \(table("object")) WHERE id = $1", [SQLValue(id)])
+    }
+
+    public func updateObject(_ id: Int, detail: String) throws(DatabaseError) {
+        try session.run(
+            "UPDATE \(table("object")) SET detail = $1 WHERE id = $2", [.text(detail), SQLValue(id)])
+    }
+
+    // MARK: Backups
+
+    @discardableResult
+    public func add(_ backup: BackupRecord) throws(DatabaseError) -> Int {
+        try session.query(
+            """
+            INSERT INTO \(table("backup")) (run_id, revision, kind, schema_name, source, name, key_column,
+                columns, rows, hash, algorithm, snapshot, transaction_id, system_identifier, definition, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \(now)) RETURNING id
+            """,
+            [
+                SQLValue(backup.runID), .text(backup.revision), .text(backup.kind.rawValue),
+                .text(backup.schema), .text(backup.source), .text(backup.name), SQLValue(backup.key),
+                .text(backup.columns.map(\.quotedIdentifier).joined(separator: ",")), SQLValue(backup.rows),
+                .text(backup.hash), .text(backup.algorithm), SQLValue(backup.snapshot),
+                SQLValue(backup.transactionID), SQLValue(backup.systemIdentifier),
+                SQLValue(backup.definition),
+            ]
+        ).first?.int("id") ?? 0
+    }
+
+    /// The registered backups that have not been pruned or restored in place, oldest first.
+    public func backups() throws(DatabaseError) -> [BackupRecord] {
+        try session.query(
+            """
+            SELECT id, run_id, revision, kind, schema_name, source, name, key_column, columns, rows, hash,
+                   algorithm, snapshot, transaction_id, system_identifier, definition,
+                   \(time("created_at")) AS created_at
+            FROM \(table("backup")) WHERE removed_at IS NULL ORDER BY id
+            """
+        ).map { row in
+            var backup = BackupRecord(
+                runID: row.int("run_id") ?? 0, revision: row.text("revision") ?? "",
+                kind: BackupRecord.Kind(rawValue: row.text("kind") ?? "") ?? .table,
+                schema: row.text("schema_name") ?? "", source: row.text("source") ?? "",
+                name: row.text("name") ?? "", key: row.text("key_column"),
+                columns: Ledger.identifiers(in: row.text("columns") ?? ""), rows: row.int("rows") ?? 0,
+                hash: row.text("hash") ?? "", algorithm: row.text("algorithm") ?? "",
+                snapshot: row.text("snapshot"), transactionID: row.text("transaction_id"),
+                systemIdentifier: row.text("system_identifier"), definition: row.text("definition"))
+            backup.id = row.int("id") ?? 0
+            backup.createdAt = row.text("created_at") ?? ""
+            return backup
+        }
+    }
+
+    /// Follows a rename: a registered older backup makes room for a new one of the same name.
+    public func renameBackup(_ id: Int, to name: String) throws(DatabaseError) {
+        try session.run(
+            "UPDATE \(table("backup")) SET name = $1 WHERE id = $2", [.text(name), SQLValue(id)])
+    }
+
+    /// Notes that the backup's table is gone (pruned, or restored by renaming it back).
+    public func setBackupRemoved(_ id: Int) throws(DatabaseError) {
+        try session.run("UPDATE \(table("backup")) SET removed_at = \(now) WHERE id = $1", [SQLValue(id)])
+    }
+
+    // MARK: Proofs, exceptions
+
+    public func add(_ proof: ProofRecord) throws(DatabaseError) {
+        try session.run(
+            """
+            INSERT INTO \(table("proof")) (run_id, revision, item, check_name, subject, verdict, detail, made_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, \(now))
+            """,
+            [
+                SQLValue(proof.runID), .text(proof.revision), SQLValue(proof.item), .text(proof.check),
+                .text(proof.subject), .text(proof.verdict), .text(proof.detail),
+            ])
+    }
+
+    /// Proofs of a revision, newest last.
+    public func proofs(revision: String) throws(DatabaseError) -> [ProofRecord] {
+        try session.query(
+            """
+            SELECT run_id, revision, item, check_name, subject, verdict, detail
+            FROM \(table("proof")) WHERE revision = $1 ORDER BY id
+            """, [.text(revision)]
+        ).map { row in
+            ProofRecord(
+                runID: row.int("run_id") ?? 0, revision: row.text("revision") ?? "",
+                item: row.int("item") ?? 0, check: row.text("check_name") ?? "",
+                subject: row.text("subject") ?? "", verdict: row.text("verdict") ?? "",
+                detail: row.text("detail") ?? "")
+        }
+    }
+
+    public func add(_ exception: ExceptionRecord) throws(DatabaseError) {
+        try session.run(
+            """
+            INSERT INTO \(table("exception")) (revision, item, table_name, row_key, reason, row_data)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (revision, item, table_name, row_key) DO UPDATE SET reason = excluded.reason
+            """,
+            [
+                .text(exception.revision), SQLValue(exception.item), .text(exception.table),
+                .text(exception.key), .text(exception.reason), .text(exception.row),
+            ])
+    }
+
+    public func exceptionCount(revision: String? = nil) throws(DatabaseError) -> Int {
+        try session.scalar(
+            "SELECT count(*) FROM \(table("exception")) WHERE ($1 = '' OR revision = $1)",
+            [.text(revision ?? "")]
+        ).asInt ?? 0
+    }
+
+    // MARK: Checkpoints
+
+    /// How far a batched step has come: the last key that committed, as text.
+    public func checkpoint(revision: String, item: Int) throws(DatabaseError) -> (cursor: String, rows: Int)? {
+        try session.query(
+            "SELECT cursor_key, rows FROM \(table("checkpoint")) WHERE revision = $1 AND item = $2",
+            [.text(revision), SQLValue(item)]
+        ).first.map { ($0.text("cursor_key") ?? "", $0.int("rows") ?? 0) }
+    }
+
+    public func setCheckpoint(
+        revision: String, item: Int, cursor: String, rows: Int
+    ) throws(DatabaseError) {
+        try session.run(
+            """
+            INSERT INTO \(table("checkpoint")) (revision, item, cursor_key, rows, updated_at)
+            VALUES ($1, $2, $3, $4, \(now))
+            ON CONFLICT (revision, item) DO UPDATE
+            SET cursor_key = excluded.cursor_key, rows = excluded.rows, updated_at = excluded.updated_at
+            """,
+            [.text(revision), SQLValue(item), .text(cursor), SQLValue(rows)])
+    }
+
+    /// Splits the `columns` of a backup: quoted identifiers, comma-separated.
+    static func identifiers(in list: String) -> [String] {
+        var names: [String] = []
+        var name = ""
+        var isInside = false
+        var characters = list[...]
+        while let character = characters.popFirst() {
+            switch (character, isInside) {
+            case ("\"", false): isInside = true
+            case ("\"", true) where characters.first == "\"":
+                characters.removeFirst()
+                name.append("\"")
+            case ("\"", true):
+                names.append(name)
+                name = ""
+                isInside = false
+            case (_, true): name.append(character)
+            default: break
+            }
+        }
+        return names
+    }
+}

@@ -59,6 +59,7 @@ extension Ledger {
             CREATE TABLE \(table("step")) (
                 id \(id),
                 run_id \(count) NOT NULL,
+                attempt \(count) NOT NULL,
                 revision text NOT NULL,
                 direction text NOT NULL,
                 item \(count) NOT NULL,
@@ -73,7 +74,7 @@ extension Ledger {
                 detail text,
                 recorded_at \(time) NOT NULL);
             CREATE INDEX \(isPostgreSQL ? "step_revision" : "migrator_step_revision")
-                ON \(table("step")) (revision, direction);
+                ON \(table("step")) (attempt, revision, direction);
             CREATE TABLE \(table("checkpoint")) (
                 revision text NOT NULL,
                 item \(count) NOT NULL,

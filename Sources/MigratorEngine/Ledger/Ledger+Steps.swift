@@ -1,0 +1,98 @@
+import MigratorDatabase
+
+/// A row of `step`: an item of a script that was begun (`intent`) or has been done.
+public struct StepRecord: Sendable, Equatable {
+    public enum State: String, Sendable {
+        /// Committed before a statement that cannot run in a transaction, so that a restart judges it.
+        case intent
+        case done
+    }
+    public var runID: Int
+    /// The run that began this upgrade or downgrade of the revision; a resumed one keeps it.
+    public var attempt: Int
+    public var revision: String
+    public var direction: Direction
+    /// Ordinal within the section, nested items counted flat.
+    public var item: Int
+    public var kind: String
+    public var title: String
+    public var state: State
+    /// What a restart needs to judge the step: for a `when` block whether it holds.
+    public var intent: String?
+    public var rows: Int?
+    public var duration: Duration
+    public var details: [String]
+
+    public init(
+        runID: Int, attempt: Int, revision: String, direction: Direction, item: Int, kind: String,
+        title: String, state: State, intent: String? = nil, rows: Int? = nil, duration: Duration = .zero,
+        details: [String] = []
+    ) {
+        self.runID = runID
+        self.attempt = attempt
+        self.revision = revision
+        self.direction = direction
+        self.item = item
+        self.kind = kind
+        self.title = title
+        self.state = state
+        self.intent = intent
+        self.rows = rows
+        self.duration = duration
+        self.details = details
+    }
+}
+
+extension Ledger {
+    public func add(_ steps: [StepRecord]) throws(DatabaseError) {
+        // SQLite binds at most 32,766 values in one statement, PostgreSQL 65,535.
+        for start in stride(from: 0, to: steps.count, by: 500) {
+            let chunk = steps[start..<min(start + 500, steps.count)]
+            var parameters: [SQLValue] = []
+            var tuples: [String] = []
+            for step in chunk {
+                let first = parameters.count
+                parameters += [
+                    SQLValue(step.runID), SQLValue(step.attempt), .text(step.revision),
+                    .text(step.direction.rawValue), SQLValue(step.item), .text(step.kind), .text(step.title),
+                    .text(step.state.rawValue), SQLValue(step.intent), SQLValue(step.rows),
+                    SQLValue(step.duration.milliseconds), .text(step.details.joined(separator: "\n")),
+                ]
+                let places = (1...12).map { "$\(first + $0)" }.joined(separator: ", ")
+                tuples.append("(\(places), \(now))")
+            }
+            try session.run(
+                """
+                INSERT INTO \(table("step")) (run_id, attempt, revision, direction, item, kind, title, state,
+                    intent, rows, duration_ms, detail, recorded_at)
+                VALUES \(tuples.joined(separator: ", "))
+                """, parameters)
+        }
+    }
+
+    /// What an unfinished upgrade or downgrade has done or begun, oldest first.
+    public func steps(
+        attempt: Int, revision: String, direction: Direction
+    ) throws(DatabaseError) -> [StepRecord] {
+        try session.query(
+            """
+            SELECT run_id, item, kind, title, state, intent FROM \(table("step"))
+            WHERE attempt = $1 AND revision = $2 AND direction = $3 ORDER BY id
+            """, [SQLValue(attempt), .text(revision), .text(direction.rawValue)]
+        ).map { row in
+            StepRecord(
+                runID: row.int("run_id") ?? 0, attempt: attempt, revision: revision, direction: direction,
+                item: row.int("item") ?? 0, kind: row.text("kind") ?? "", title: row.text("title") ?? "",
+                state: StepRecord.State(rawValue: row.text("state") ?? "") ?? .done,
+                intent: row.text("intent"))
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    public var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+    }
+}

@@ -56,6 +56,7 @@ extension Session {
     }
 
     /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
+    @discardableResult
     public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         try begin()
         do {
@@ -69,6 +70,7 @@ extension Session {
     }
 
     /// Runs `body` in a transaction that is always rolled back: to look, not to touch.
+    @discardableResult
     public func discardingChanges<Result>(_ body: () throws -> Result) throws -> Result {
         try begin()
         defer { rollback() }
@@ -77,6 +79,7 @@ extension Session {
 
     /// Runs `body` behind a savepoint of the open transaction; what it did is undone when it throws,
     /// and also when it returns where `keeping` is false.
+    @discardableResult
     public func savepoint<Result>(keeping: Bool = true, _ body: () throws -> Result) throws -> Result {
         try execute("SAVEPOINT migrator")
         do {

@@ -74,29 +74,6 @@ import Testing
     }
 }
 
-@Suite struct FailPointTests {
-    @Test(arguments: [
-        ("kill@before:1", FailPoint(action: .kill, moment: .before, number: 1)),
-        ("fail@after:12", FailPoint(action: .fail, moment: .after, number: 12)),
-        ("stop@before-commit:3", FailPoint(action: .stop, moment: .beforeCommit, number: 3)),
-        ("kill@during-commit:1", FailPoint(action: .kill, moment: .duringCommit, number: 1)),
-        ("kill@after-commit:2", FailPoint(action: .kill, moment: .afterCommit, number: 2)),
-        ("count", nil),
-    ])
-    func aValueIsRead(text: String, point: FailPoint?) throws {
-        #expect(try FailPoint.parse(text) == point)
-    }
-
-    @Test(arguments: [
-        "kill", "kill@", "@before:1", "kill@before", "kill@before:0", "kill@before:-1", "kill@before:+1",
-        "kill@before:x", "kill@before:1:2", "kill@between:1", "burn@before:1", "kill@before:1@", " count",
-        "kill@before:99999999999999999999",
-    ])
-    func aMalformedValueIsRefused(text: String) {
-        #expect(throws: FailPoint.ValueError.self) { try FailPoint.parse(text) }
-    }
-}
-
 @Suite struct SQLTextTests {
     @Test(arguments: [("a", "\"a\""), ("a\"b", "\"a\"\"b\""), ("", "\"\"")])
     func identifiersAreQuoted(name: String, quoted: String) {

@@ -78,8 +78,9 @@ struct Stop: Error {}
     @Test func aLockTimeoutIsALockNotAvailable() throws {
         let database = try PostgreSQLServer.shared().createDatabase()
         let (first, second) = (try database.session(), try database.session())
-        try first.execute("CREATE TABLE t (a int); CREATE TABLE u (a int); BEGIN; LOCK t")
-        try second.execute("SET lock_timeout = 50; BEGIN; LOCK u")
+        try first.execute("CREATE TABLE t (a int)")
+        try first.execute("BEGIN; LOCK t")
+        try second.execute("SET lock_timeout = 50; BEGIN")
         let late = try databaseError { try second.execute("LOCK t") }
         #expect(late.kind == .lockNotAvailable)
         #expect(late.sqlState == "55P03")

@@ -93,6 +93,7 @@ extension PostgreSQLSession {
                 // The reply never comes: what a broken connection looks like.
                 shutdown(PQsocket(connection), Int32(SHUT_RDWR))
                 canceller.statementEnds()
+                close()
                 throw DatabaseError(kind: .connectionLost, message: error.message)
             }
         }

@@ -26,7 +26,8 @@ public enum DatabaseLocator: Sendable, Equatable {
     /// Reads `postgresql://…`, `postgres://…`, a libpq keyword string, or `sqlite:PATH`.
     /// A driver as SQLAlchemy writes it (`postgresql+asyncpg://`) is dropped.
     /// - Parameter base: the folder that a relative path is relative to.
-    public static func parse(_ text: String, relativeTo base: String) throws(LocatorError) -> DatabaseLocator {
+    public static func parse(_ text: String, relativeTo base: String) throws(LocatorError) -> DatabaseLocator
+    {
         let text = text.trimmed
         guard !text.isEmpty else {
             throw LocatorError("the database URL is empty", hint: hint)
@@ -98,7 +99,9 @@ public enum DatabaseLocator: Sendable, Equatable {
 
 extension String {
     fileprivate var trimmed: String {
-        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\n" || $0 == "\t" || $0 == "\r" || $0 == "\r\n" }
+        let isSpace: (Character) -> Bool = {
+            $0 == " " || $0 == "\n" || $0 == "\t" || $0 == "\r" || $0 == "\r\n"
+        }
         return String(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
     }
 }

@@ -37,7 +37,8 @@ extension String {
         var result = ""
         for byte in utf8 {
             switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: result.unicodeScalars.append(Unicode.Scalar(byte))
+            case 48...57, 65...90, 97...122, 45, 46, 95, 126:
+                result.unicodeScalars.append(Unicode.Scalar(byte))
             default:
                 let hex = String(byte, radix: 16, uppercase: true)
                 result += "%" + (hex.utf8.count == 1 ? "0" : "") + hex

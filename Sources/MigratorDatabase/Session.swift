@@ -84,7 +84,10 @@ extension Session {
         try execute("SAVEPOINT migrator")
         do {
             let result = try body()
-            try execute(keeping ? "RELEASE SAVEPOINT migrator" : "ROLLBACK TO SAVEPOINT migrator; RELEASE SAVEPOINT migrator")
+            try execute(
+                keeping
+                    ? "RELEASE SAVEPOINT migrator"
+                    : "ROLLBACK TO SAVEPOINT migrator; RELEASE SAVEPOINT migrator")
             return result
         } catch {
             try? execute("ROLLBACK TO SAVEPOINT migrator; RELEASE SAVEPOINT migrator")
@@ -95,8 +98,12 @@ extension Session {
 
 extension String {
     /// The string as a quoted identifier, on both databases.
-    public var quotedIdentifier: String { "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\"" }
+    public var quotedIdentifier: String {
+        "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
 
     /// The string as a string literal, on both databases (standard_conforming_strings is pinned on).
-    public var quotedLiteral: String { "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'" }
+    public var quotedLiteral: String {
+        "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+    }
 }

@@ -56,8 +56,13 @@ import Testing
     }
 
     @Test func anUnknownSchemeIsNamed() {
-        #expect(throws: LocatorError("unknown database URL scheme \"mysql\"", hint: "write postgresql://USER@HOST/DATABASE or sqlite:PATH")) {
-            try DatabaseLocator.parse("mysql+pymysql://a:b@c/d".replacing("+pymysql", with: ""), relativeTo: "/")
+        #expect(
+            throws: LocatorError(
+                "unknown database URL scheme \"mysql\"",
+                hint: "write postgresql://USER@HOST/DATABASE or sqlite:PATH")
+        ) {
+            try DatabaseLocator.parse(
+                "mysql+pymysql://a:b@c/d".replacing("+pymysql", with: ""), relativeTo: "/")
         }
     }
 
@@ -70,7 +75,10 @@ import Testing
         #expect(redactor.redact(text) == redacted)
         let error = DatabaseError(kind: .statement, message: text, detail: text, hint: text, context: text)
         let shown = redactor.redact(error)
-        #expect([shown.message, shown.detail, shown.hint, shown.context] == [redacted, redacted, redacted, redacted])
+        #expect(
+            [shown.message, shown.detail, shown.hint, shown.context] == [
+                redacted, redacted, redacted, redacted,
+            ])
     }
 }
 

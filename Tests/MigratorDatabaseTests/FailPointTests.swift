@@ -77,7 +77,9 @@ import Testing
             let session = try PostgreSQLSession(PostgreSQLLocator(url))
             let error = try databaseError { try insertTwice(session) }
             guard error.kind == .connectionLost else { throw Stop() }
-            guard try databaseError({ try session.execute("SELECT 1") }).kind == .connectionLost else { throw Stop() }
+            guard try databaseError({ try session.execute("SELECT 1") }).kind == .connectionLost else {
+                throw Stop()
+            }
         }
     }
 

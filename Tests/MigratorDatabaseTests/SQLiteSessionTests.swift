@@ -64,7 +64,8 @@ import Testing
     }
 
     @Test func aViolatedConstraintIsNamed() throws {
-        try session.execute("CREATE TABLE t (a UNIQUE, b CONSTRAINT positive CHECK (b > 0)); INSERT INTO t VALUES (1, 1)")
+        try session.execute(
+            "CREATE TABLE t (a UNIQUE, b CONSTRAINT positive CHECK (b > 0)); INSERT INTO t VALUES (1, 1)")
         let unique = try databaseError { try session.run("INSERT INTO t VALUES (1, 1)") }
         #expect(unique.table == "t")
         #expect(unique.column == "a")
@@ -210,7 +211,8 @@ import Testing
         #expect(try hash("(1), ('a'), (NULL)") == hash("(NULL), (1), ('a')"))
         #expect(try hash("(1), (1)") != hash("(1)"))
         #expect(try hash("(1), (1), (2), (2)") != hash("(1), (2)"))
-        #expect(try session.scalar("SELECT migrator_hash(1) WHERE 0") == .text(String(repeating: "0", count: 32)))
+        #expect(
+            try session.scalar("SELECT migrator_hash(1) WHERE 0") == .text(String(repeating: "0", count: 32)))
     }
 
     @Test func differentValuesHaveDifferentHashes() throws {

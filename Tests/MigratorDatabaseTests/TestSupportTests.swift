@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct TestSupportTests {
     @Test func bigOutputsOnBothStreamsAreKeptApart() throws {
-        let script = "head -c 3000000 /dev/zero | tr '\\0' a & head -c 3000000 /dev/zero | tr '\\0' b >&2; wait; exit 7"
+        let script =
+            "head -c 3000000 /dev/zero | tr '\\0' a & head -c 3000000 /dev/zero | tr '\\0' b >&2; wait; exit 7"
         let result = try run("/bin/sh", ["-c", script])
         #expect(result.standardOutput.count == 3_000_000 && result.standardOutput.first == "a")
         #expect(result.standardError.count == 3_000_000 && result.standardError.first == "b")
@@ -37,5 +38,38 @@ import Testing
         try first.psql("CREATE TABLE only_here (a int)")
         #expect(try second.session().scalar("SELECT to_regclass('only_here')::text") == .null)
         #expect(try server.run("pg_dump", ["-s", first.url]).checked().standardOutput.contains("only_here"))
+    }
+
+    @Test func aServerEndsWithItsProcess() async throws {
+        let folder = try TemporaryFolder()
+        await #expect(processExitsWith: .signal(SIGKILL)) { [note = folder.file("note") as String] in
+            let server = try PostgreSQLServer()
+            try Data(server.socketFolder.utf8).write(to: URL(fileURLWithPath: note))
+            kill(getpid(), SIGKILL)
+        }
+        let socketFolder = try folder.read("note")
+        #expect(socketFolder.hasPrefix("/tmp/"))
+        let deadline = ContinuousClock.now + .seconds(20)
+        while FileManager.default.fileExists(atPath: socketFolder), ContinuousClock.now < deadline {
+            usleep(20_000)
+        }
+        #expect(!FileManager.default.fileExists(atPath: socketFolder))
+    }
+
+    @Test func aServerOnTCPWantsPasswords() throws {
+        let server = try PostgreSQLServer(tcp: true)
+        let local = try server.session()
+        try local.execute("CREATE ROLE guest LOGIN PASSWORD 'right'")
+        let place = "127.0.0.1:\(server.port)/postgres"
+        let session = try PostgreSQLSession(PostgreSQLLocator("postgresql://guest:right@\(place)"))
+        #expect(try session.scalar("SELECT current_user") == "guest")
+        let error = try databaseError {
+            _ = try PostgreSQLSession(PostgreSQLLocator("postgresql://guest:wrong@\(place)"))
+        }
+        #expect(error.sqlState == "28P01")
+        let none = try databaseError {
+            _ = try PostgreSQLSession(PostgreSQLLocator("postgresql://guest@\(place)"))
+        }
+        #expect(none.kind == .connectionFailed)
     }
 }

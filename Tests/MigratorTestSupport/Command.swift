@@ -19,7 +19,8 @@ public struct CommandResult: Sendable {
     public func checked() throws -> CommandResult {
         guard status == 0, !wasTimedOut else {
             throw CommandError(
-                message: "status \(status)\(wasTimedOut ? ", timed out" : "")\n\(standardOutput)\(standardError)")
+                message:
+                    "status \(status)\(wasTimedOut ? ", timed out" : "")\n\(standardOutput)\(standardError)")
         }
         return self
     }

@@ -140,7 +140,8 @@ public final class PostgreSQLServer: Sendable {
             } catch {
                 guard ContinuousClock.now < deadline else {
                     throw CommandError(
-                        message: "the server did not start: \(error.message)\n\((try? folder.read("log")) ?? "")")
+                        message:
+                            "the server did not start: \(error.message)\n\((try? folder.read("log")) ?? "")")
                 }
                 usleep(20_000)
             }

@@ -10,7 +10,8 @@ struct ServerError {
             return String(cString: text)
         }
         let state = field(MIGRATOR_DIAG_SQLSTATE)
-        let message = field(MIGRATOR_DIAG_MESSAGE_PRIMARY)
+        let message =
+            field(MIGRATOR_DIAG_MESSAGE_PRIMARY)
             ?? PQresultErrorMessage(result).map { String(cString: $0).withoutTrailingSpace } ?? ""
         error = DatabaseError(
             kind: Self.kind(ofState: state),

@@ -115,4 +115,3 @@ public struct PostgreSQLLocator: Sendable, Equatable, CustomStringConvertible, C
             hint: "write special characters of the password as %XX: @ as %40, / as %2F, : as %3A")
     }
 }
-

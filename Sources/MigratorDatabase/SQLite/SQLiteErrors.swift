@@ -6,7 +6,8 @@ extension SQLiteSession {
     ///   - sql: the text in which the error is; its position is looked up.
     ///   - skipping: bytes of a longer text that stand before `sql`'s prepared part.
     func lastError(_ code: Int32, in sql: String? = nil, skipping: Int = 0) -> DatabaseError {
-        let message = connection.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) }
+        let message =
+            connection.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) }
             ?? String(cString: sqlite3_errstr(code))
         var error = DatabaseError(kind: Self.kind(of: code), message: message, sqliteCode: code)
         if error.kind == .lockNotAvailable, canceller.wasRequested { error.kind = .cancelled }

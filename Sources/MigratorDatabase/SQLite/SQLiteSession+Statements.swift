@@ -68,7 +68,10 @@ extension SQLiteSession {
 
     /// As `execute`, without counting: what opening and closing need.
     func step(_ sql: String) throws(DatabaseError) {
-        try forEachStatement(sql) { () throws(DatabaseError) in nil } after: { (_) throws(DatabaseError) in }
+        try forEachStatement(sql) { () throws(DatabaseError) in
+            nil
+        } after: { (_) throws(DatabaseError) in
+        }
     }
 
     private func forEachStatement(

@@ -151,7 +151,8 @@ struct SQLiteFile {
                 throw DatabaseError(
                     kind: .connectionFailed,
                     message: reason == ENOENT
-                        ? "there is no file \"\(path)\"" : "\"\(path)\": \(String(cString: strerror(reason)))")
+                        ? "there is no file \"\(path)\"" : "\"\(path)\": \(String(cString: strerror(reason)))"
+                )
             }
             return try checkFolder(isNew: true)
         }

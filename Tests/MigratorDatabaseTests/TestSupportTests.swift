@@ -71,5 +71,8 @@ import Testing
             _ = try PostgreSQLSession(PostgreSQLLocator("postgresql://guest@\(place)"))
         }
         #expect(none.kind == .connectionFailed)
+        server.stop()
+        server.stop()
+        #expect(try databaseError { try local.execute("SELECT 1") }.kind == .connectionLost)
     }
 }

@@ -16,6 +16,7 @@ public final class PostgreSQLServer: Sendable {
     /// Open as long as this process lives; its end is the watchdog's signal.
     private let lifeline: Int32
     private let watchdog: pid_t
+    private let isStopped = Mutex(false)
     private let databases = Mutex(0)
 
     private static let sharedServer = Result { try PostgreSQLServer() }
@@ -77,6 +78,11 @@ public final class PostgreSQLServer: Sendable {
 
     /// Ends the server at once, as a crash would.
     public func stop() {
+        let wasStopped = isStopped.withLock { stopped in
+            defer { stopped = true }
+            return stopped
+        }
+        guard !wasStopped else { return }
         close(lifeline)
         var status: Int32 = 0
         waitpid(watchdog, &status, 0)

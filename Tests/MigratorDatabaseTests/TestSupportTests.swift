@@ -73,6 +73,7 @@ import Testing
         #expect(none.kind == .connectionFailed)
         server.stop()
         server.stop()
-        #expect(try databaseError { try local.execute("SELECT 1") }.kind == .connectionLost)
+        let lost = try databaseError { try local.execute("SELECT 1") }
+        #expect(lost.kind == .connectionLost, "\(lost)")
     }
 }

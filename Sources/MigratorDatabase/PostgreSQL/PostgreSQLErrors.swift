@@ -30,6 +30,9 @@ struct ServerError {
     /// Source: PostgreSQL manual, Appendix A "PostgreSQL Error Codes".
     static func kind(ofState state: String?) -> DatabaseError.Kind {
         switch state {
+        // The server always gives one: these are libpq's own words about a connection that failed. PQstatus
+        // does not tell: after a failed write it goes on to say CONNECTION_OK.
+        case nil: .connectionLost
         case "42501": .insufficientPrivilege
         case "55P03", "40P01": .lockNotAvailable
         case "57014": .cancelled

@@ -7,11 +7,16 @@ public final class PostgreSQLBackend {
     public let ledger: Ledger
     /// The schema in which unqualified names live, unquoted.
     public let schema: String
+    /// What the server said when the connection was opened.
+    var facts: ServerFacts
+    /// `system identifier/database oid`, once asked for.
+    var systemIdentity: String??
 
     public init(session: any Session, ledger: Ledger, schema: String) {
         self.session = session
         self.ledger = ledger
         self.schema = schema
+        facts = ServerFacts(schema: schema)
     }
 
     public func quoted(_ table: TableName) -> String {
@@ -19,18 +24,18 @@ public final class PostgreSQLBackend {
     }
 
     public func tableExists(_ table: TableName) throws -> Bool {
-        try session.scalar(
-            "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p', 'f')",
-            [.text(quoted(table))]
-        ).asInt == 1
+        try catalog.relation(table)?.isTable ?? false
     }
 
     public func columnNames(of table: TableName) throws -> [String]? {
         let rows = try session.query(
             """
-            SELECT attname FROM pg_attribute
-            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
-            """, [.text(quoted(table))])
+            SELECT a.attname FROM pg_catalog.pg_attribute a
+            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+            AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+            """, [.text(table.schema ?? schema), .text(table.name)])
         return rows.isEmpty ? nil : rows.map { $0[0].asText ?? "" }
     }
 }

@@ -1,0 +1,179 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// Connects, pins the session's settings and learns what `checkServer` judges: two round trips in all.
+    /// - Parameter schema: nil means the first of the session's search path that exists, else `public`.
+    /// - Throws: `MigratorError`, status unavailable.
+    public static func open(
+        _ locator: PostgreSQLLocator, schema: String?, ledgerSchema: String, forWriting: Bool
+    ) throws -> PostgreSQLBackend {
+        let session: PostgreSQLSession
+        do {
+            session = try PostgreSQLSession(locator)
+        } catch {
+            throw ConnectionProblem.error(error, database: locator)
+        }
+        guard session.serverVersion >= ServerFacts.oldestVersion else {
+            var facts = ServerFacts(schema: schema ?? "public")
+            facts.version = session.serverVersion
+            session.close()
+            try facts.check(forWriting: forWriting)
+            throw MigratorError("server-too-old", .unavailable, "the server is too old")
+        }
+        let facts: ServerFacts
+        do {
+            facts = try learn(session, schema: schema, ledgerSchema: ledgerSchema)
+        } catch {
+            session.close()
+            throw MigratorError(
+                "connection-failed", .unavailable,
+                "the session with \(locator.shown) cannot be prepared: \(error.message)",
+                hint: error.hint ?? "check the role's settings and the server's log")
+        }
+        let backend = PostgreSQLBackend(
+            session: session, ledger: Ledger(session: session, schema: ledgerSchema), schema: facts.schema)
+        backend.facts = facts
+        return backend
+    }
+
+    public func checkServer(forWriting: Bool) throws {
+        try facts.check(forWriting: forWriting)
+    }
+
+    /// Settings that make texts the same for everybody, and that end no long statement.
+    /// Those of the output (H17) are what content hashes and comparisons rest on.
+    static let pinnedSettings: [(name: String, value: String)] = [
+        ("standard_conforming_strings", "on"), ("TimeZone", "UTC"), ("DateStyle", "ISO, YMD"),
+        ("IntervalStyle", "postgres"), ("extra_float_digits", "1"), ("bytea_output", "hex"),
+        ("client_min_messages", "notice"), ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+    ]
+
+    /// The statements that bring the session back to the pinned settings, whatever a script has set.
+    /// Inside a transaction that is rolled back they are undone with the rest.
+    var pinningStatements: String {
+        var statements = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
+        statements += Self.pinnedSettings.map { "SET \($0.name) = \($0.value.quotedLiteral)" }
+        statements.append("SET search_path = \(facts.searchPath)")
+        if facts.canCheckConnection { statements.append("SET client_connection_check_interval = '200ms'") }
+        return statements.joined(separator: "; ")
+    }
+
+    /// One SELECT that sets and asks. A target list is evaluated from left to right; what depends on the
+    /// search path comes before it is set.
+    private static func learn(
+        _ session: PostgreSQLSession, schema: String?, ledgerSchema: String
+    ) throws(DatabaseError) -> ServerFacts {
+        let settings = pinnedSettings.enumerated().map { index, setting in
+            "set_config(\(setting.name.quotedLiteral), \(setting.value.quotedLiteral), false) AS set_\(index)"
+        }.joined(separator: ", ")
+        // A named server on another system refuses client_connection_check_interval.
+        let row = try session.query(
+            """
+            WITH place AS MATERIALIZED (
+                SELECT coalesce($1, current_schema(), 'public') AS name,
+                       (SELECT string_agg(quote_ident(s), ',') FROM unnest(current_schemas(false)) s) AS path)
+            SELECT place.name, place.path, current_user AS user_name, current_database() AS database_name,
+                   pg_is_in_recovery() AS replica,
+                   current_setting('default_transaction_read_only') = 'on' AS read_only,
+                   pg_backend_pid() AS pid, n.oid IS NOT NULL AS schema_exists,
+                   has_schema_privilege(n.oid, 'CREATE') AS can_create,
+                   has_schema_privilege(n.oid, 'USAGE') AS can_use,
+                   EXISTS (SELECT FROM pg_catalog.pg_class c
+                           JOIN pg_catalog.pg_namespace l ON l.oid = c.relnamespace
+                           WHERE l.nspname = $2 AND c.relname = 'format') AS has_ledger,
+                   version() LIKE '%linux%' AS is_linux,
+                   CASE WHEN version() LIKE '%linux%'
+                       THEN set_config('client_connection_check_interval', '200ms', false) END AS interval_set,
+                   \(settings),
+                   set_config('search_path', quote_ident(place.name)
+                       || coalesce(', ' || (SELECT string_agg(quote_ident(s), ', ')
+                                            FROM unnest(current_schemas(false)) s WHERE s <> place.name), ''),
+                       false) AS path_set
+            FROM place LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = place.name
+            """, [SQLValue(schema), .text(ledgerSchema)]
+        ).first
+        guard let row else { throw DatabaseError(kind: .statement, message: "the server gave no answer") }
+        var facts = ServerFacts(schema: row.text("name") ?? "public")
+        facts.version = session.serverVersion
+        facts.user = row.text("user_name") ?? ""
+        facts.database = row.text("database_name") ?? ""
+        facts.isReplica = row.bool("replica")
+        facts.isReadOnly = row.bool("read_only")
+        facts.announcedPID = session.backendPID
+        facts.actualPID = row.int("pid") ?? 0
+        facts.schemaExists = row.bool("schema_exists")
+        facts.canCreateInSchema = row.bool("can_create")
+        facts.canUseSchema = row.bool("can_use")
+        facts.hasLedger = row.bool("has_ledger")
+        facts.canCheckConnection = row.bool("is_linux")
+        facts.furtherPath = PostgreSQLCatalog.identifiers(row.text("path"))
+            .filter { $0 != facts.schema }.map(\.quotedIdentifier)
+        return facts
+    }
+
+    // MARK: The ledger
+
+    public func prepareLedger() throws {
+        if facts.hasLedger, let version = try readableFormatVersion() {
+            guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
+            return
+        }
+        do {
+            try session.transaction {
+                // Two migrators that both find none: the second waits here, then finds it made.
+                _ = try session.query(
+                    "SELECT pg_advisory_xact_lock($1::bigint)",
+                    [SQLValue(Int(Self.lockKey("create " + ledger.schema)))])
+                if let version = try ledger.storedFormatVersion() {
+                    guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
+                    return
+                }
+                let name = ledger.schema.quotedIdentifier
+                // Not with IF NOT EXISTS alone, which wants CREATE on the database even where it is there.
+                if try session.query(
+                    "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [.text(ledger.schema)]
+                ).isEmpty {
+                    try session.execute(
+                        "CREATE SCHEMA \(name); REVOKE ALL ON SCHEMA \(name) FROM PUBLIC")
+                }
+                try ledger.createTables()
+            }
+        } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
+            throw ledgerPrivilegeError(
+                "CREATE SCHEMA \(ledger.schema.quotedIdentifier) AUTHORIZATION \(facts.user.quotedIdentifier) "
+                    + "(or GRANT CREATE ON DATABASE \(facts.database.quotedIdentifier) TO "
+                    + "\(facts.user.quotedIdentifier))")
+        }
+        facts.hasLedger = true
+    }
+
+    private func readableFormatVersion() throws -> Int? {
+        do {
+            return try session.scalar("SELECT version FROM \(ledger.table("format"))").asInt
+        } catch {
+            guard error.kind == .insufficientPrivilege else { throw error }
+            let schema = ledger.schema.quotedIdentifier
+            let user = facts.user.quotedIdentifier
+            throw ledgerPrivilegeError(
+                "GRANT ALL ON SCHEMA \(schema) TO \(user); GRANT ALL ON ALL TABLES IN SCHEMA \(schema) TO \(user)")
+        }
+    }
+
+    private func newerLedgerError(_ version: Int) -> MigratorError {
+        MigratorError(
+            "ledger-newer", .unavailable,
+            "the ledger in schema \(ledger.schema.quotedIdentifier) was made by a newer version of migrator "
+                + "(format \(version), this one knows \(Ledger.formatVersion))",
+            hint: "use the newer version of migrator")
+    }
+
+    private func ledgerPrivilegeError(_ statement: String) -> MigratorError {
+        MigratorError(
+            "privilege-missing", .unavailable,
+            "the role \(facts.user.quotedIdentifier) may not make or use the ledger's schema "
+                + ledger.schema.quotedIdentifier,
+            hint: "let an owner of the database run \(statement)")
+    }
+}

@@ -1,0 +1,168 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// The key of the advisory lock: FNV-1a over a constant and the ledger's schema. Such locks are a database's
+    /// own, so that the database is no part of it.
+    static func lockKey(_ ledgerSchema: String) -> Int64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in "migrator:\(ledgerSchema)".utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        return Int64(bitPattern: hash)
+    }
+
+    /// Polls a session-level lock. It is tried, not waited for: a waiter holds a snapshot, and
+    /// CREATE INDEX CONCURRENTLY of the one that works would wait for it (ONLINE.md H5).
+    public func acquireMigrationLock(options: RunOptions, reporter: any Reporter) throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + (options.wait ?? .zero)
+        var pause = 0.1
+        var reported: String?
+        while true {
+            let isHad = try session.scalar(
+                "SELECT pg_try_advisory_lock($1::bigint)", [SQLValue(Int(Self.lockKey(ledger.schema)))]
+            ).asBool
+            if isHad { return }
+            let owner = try migrationLockOwner()
+            guard clock.now < deadline else {
+                throw MigratorError(
+                    "migrator-running", .locked, "another migrator is at work on this database: \(owner)",
+                    hint: options.wait == nil
+                        ? "wait for it with --wait" : "look at that process, or wait longer with --wait")
+            }
+            if reported != owner {
+                reporter.report(.waiting("waiting for another migrator: \(owner)"))
+                reported = owner
+            }
+            try sleep(min(pause * .random(in: 0.8...1.2), clock.now.duration(to: deadline).seconds))
+            pause = min(pause * 1.5, 1)
+        }
+    }
+
+    public func releaseMigrationLock() {
+        _ = try? session.query(
+            "SELECT pg_advisory_unlock($1::bigint)", [SQLValue(Int(Self.lockKey(ledger.schema)))])
+    }
+
+    /// Who holds the lock, from pg_locks and the ledger's newest run.
+    private func migrationLockOwner() throws -> String {
+        let row = try session.query(
+            """
+            SELECT l.pid, a.usename, a.application_name, a.client_addr,
+                   to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
+            FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND ((l.classid::bigint << 32) | l.objid::bigint) = $1::bigint
+            """, [SQLValue(Int(Self.lockKey(ledger.schema)))]
+        ).first
+        var parts: [String] = []
+        if let row {
+            parts.append("server process \(row.text("pid") ?? "?")")
+            if let user = row.text("usename") { parts.append("role \(user.quotedIdentifier)") }
+            if let name = row.text("application_name"), !name.isEmpty {
+                parts.append("application \(name.quotedIdentifier)")
+            }
+            parts.append(row.text("client_addr").map { "from \($0)" } ?? "on a local connection")
+            if let since = row.text("since") { parts.append("connected since \(since)") }
+        }
+        if let run = try? ledger.lastRun(), run.outcome == "running" {
+            parts.append("run \(run.id) of \(run.user)@\(run.host) (\(run.command)) since \(run.startedAt)")
+        }
+        return parts.isEmpty ? "it has just ended" : parts.joined(separator: ", ")
+    }
+
+    // MARK: Transactions
+
+    public func beginWork(
+        for items: [Item], run: RunIdentity, options: RunOptions, reporter: any Reporter
+    ) throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + options.lockTimeout
+        let locks = try tableLocks(for: items)
+        let lockStatements = locks.map { "LOCK TABLE \($0.name) IN \($0.mode.rawValue) MODE" }
+        var pause = 0.05
+        var reported: [String] = []
+        while true {
+            do {
+                try attempt(lockStatements, run: run, options: options)
+                return
+            } catch let error as DatabaseError where error.kind == .lockNotAvailable {
+                session.rollback()
+            } catch {
+                session.rollback()
+                throw error
+            }
+            let blockers = try self.blockers(of: locks)
+            guard clock.now < deadline else {
+                let names = locks.map(\.shown).joined(separator: ", ")
+                throw MigratorError(
+                    "table-locked", .locked,
+                    locks.isEmpty
+                        ? "the ledger is locked by another transaction"
+                        : "the tables could not be locked in \(options.lockTimeout.seconds.shown) s: \(names)",
+                    hint: "end the transactions that hold them, or give more time with --lock-timeout",
+                    details: blockers)
+            }
+            if blockers != reported {
+                reporter.report(
+                    .waiting(
+                        "waiting for locks"
+                            + (blockers.isEmpty ? "" : ": " + blockers.joined(separator: "; "))))
+                reported = blockers
+            }
+            try sleep(min(pause * .random(in: 0.5...1.5), max(0.01, clock.now.duration(to: deadline).seconds)))
+            pause = min(pause * 2, 2)
+        }
+    }
+
+    /// One short attempt. `lock_timeout` lies below deadlock_timeout (1 s), so that the migrator loses,
+    /// not the application (ONLINE.md H5).
+    private func attempt(_ locks: [String], run: RunIdentity, options: RunOptions) throws {
+        let patience = min(150, options.lockTimeout.settingMilliseconds)
+        try session.execute(
+            "BEGIN; \(pinningStatements); SET LOCAL synchronous_commit = on; "
+                + "SET LOCAL lock_timeout = \(max(1, patience))")
+        // A run that was taken over must not write any more; a taker waits for this row (ONLINE.md 4).
+        let fence = try session.query(
+            "SELECT 1 FROM \(ledger.table("fence")) WHERE epoch = $1 AND run_id = $2 FOR UPDATE",
+            [SQLValue(run.epoch), SQLValue(run.id)])
+        guard !fence.isEmpty else {
+            throw MigratorError(
+                "fenced", .locked, "another migrator has taken over: run \(run.id) may not go on",
+                hint: "wait until it has ended, then run the command again")
+        }
+        // Statements of scripts wait for other tables' locks as long as the command allows, not for ever.
+        try session.execute(
+            (locks + ["SET LOCAL lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))"])
+                .joined(separator: "; "))
+    }
+
+    /// The settings go back to the pinned ones with the commit: what a script has SET ends with it.
+    public func commitWork() throws {
+        try session.execute(pinningStatements)
+        try session.commit()
+    }
+
+    public func rollbackWork() {
+        session.rollback()
+    }
+
+    /// Sleeps on the server, so that a cancel ends it as it ends any statement.
+    private func sleep(_ seconds: Double) throws(DatabaseError) {
+        _ = try session.query("SELECT pg_sleep($1::float8)", [.text(String(max(0, seconds)))])
+    }
+}
+
+extension Duration {
+    /// Seconds with fractions.
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+    /// Whole milliseconds, at most what the server's settings take.
+    var settingMilliseconds: Int { Int(min(seconds * 1000, Double(Int32.max))) }
+}
+
+extension Double {
+    /// Without a fraction where there is none.
+    fileprivate var shown: String { self == rounded() ? String(Int(self)) : String(self) }
+}

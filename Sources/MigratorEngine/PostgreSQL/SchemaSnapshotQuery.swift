@@ -89,7 +89,7 @@ struct SchemaSnapshotQuery {
                     WHEN 'v' THEN 'generated virtual as (' || pg_get_expr(d.adbin, d.adrelid) || ')'
                     ELSE 'default ' || pg_get_expr(d.adbin, d.adrelid) END,
                 CASE a.attidentity WHEN 'a' THEN 'identity always' WHEN 'd' THEN 'identity by default' END,
-                CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage END,
+                CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
                 'compression ' || nullif(a.attcompression::text, ''),
                 CASE WHEN coalesce(a.attstattarget, -1) <> -1 THEN 'statistics ' || a.attstattarget END,
                 'options ' || a.attoptions::text, 'options ' || a.attfdwoptions::text,
@@ -159,14 +159,14 @@ struct SchemaSnapshotQuery {
             // Views and rules.
             "'definition ' || pg_get_viewdef(rel.oid) FROM rel WHERE rel.relkind IN ('v', 'm')",
             """
-            'rule ' || pg_get_ruledef(r.oid) || CASE WHEN r.ev_enabled <> 'O' THEN ' ' || r.ev_enabled ELSE '' END
+            'rule ' || pg_get_ruledef(r.oid) || CASE WHEN r.ev_enabled <> 'O' THEN ' ' || r.ev_enabled::text ELSE '' END
             FROM rel JOIN pg_catalog.pg_rewrite r
                 ON rel.relhasrules AND r.ev_class = rel.oid AND r.rulename <> '_RETURN'
             """,
             // Policies.
             """
             concat_ws(' ', 'policy', quote_ident(p.polname),
-                CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for ' || p.polcmd, 'to',
+                CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for ' || p.polcmd::text, 'to',
                 (SELECT string_agg(CASE WHEN r = 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(r)) END, ', '
                     ORDER BY pg_get_userbyid(r)) FROM unnest(p.polroles) r),
                 'using (' || pg_get_expr(p.polqual, p.polrelid) || ')',

@@ -1,0 +1,165 @@
+import Crypto
+
+extension Script {
+    /// Parses the bytes of a file.
+    /// - Parameter file: the path as people shall see it; the name gives the revision that the header must state.
+    /// - Throws: `ScriptError` with the line and column of what is malformed.
+    public static func parse(bytes: [UInt8], file: String, dialect: Dialect) throws(ScriptError) -> Script {
+        var parser = try ScriptParser(source: SourceText(bytes, file: file), dialect: dialect)
+        return try parser.script()
+    }
+}
+
+/// Turns the pieces of a script into its revision, directives and statements.
+struct ScriptParser {
+    let source: SourceText
+    let dialect: Dialect
+    let pieces: [Splitter.Piece]
+    var position = 0
+    var header = Header()
+    var upgrade: Section?
+    var downgrade: Downgrade?
+    /// The section being read, and the `when` block open in it.
+    var items: [Item] = []
+    var inSection: Direction?
+    var block: (condition: Condition, offset: Int, items: [Item])?
+
+    enum Direction: String { case upgrade, downgrade }
+
+    struct Header {
+        var revision: String?
+        var revises: String??
+        var message: String?
+        var mode: MigrationMode?
+        var isTransactional: Bool?
+    }
+
+    init(source: SourceText, dialect: Dialect) throws(ScriptError) {
+        self.source = source
+        self.dialect = dialect
+        var splitter = Splitter(source, dialect: dialect)
+        pieces = try splitter.pieces()
+    }
+
+    mutating func script() throws(ScriptError) -> Script {
+        while position < pieces.count {
+            let piece = pieces[position]
+            position += 1
+            switch piece {
+            case .statement(let range): try take(statement(range), at: range.lowerBound)
+            case .directive(let offset, let rest):
+                var reader = DirectiveReader(source: source, offset: offset, rest: rest)
+                try directive(&reader)
+            }
+        }
+        try closeSection(at: source.bytes.count)
+        return try finished()
+    }
+
+    private func finished() throws(ScriptError) -> Script {
+        guard let revision = header.revision else {
+            throw source.error(
+                "missing-header", "the script has no \"-- migrator:revision\"",
+                hint: "begin the file with -- migrator:revision \(fileRevision)", at: 0)
+        }
+        guard let revises = header.revises else {
+            throw source.error(
+                "missing-header", "the script has no \"-- migrator:revises\"",
+                hint: "add -- migrator:revises PARENT (base for the first)", at: 0)
+        }
+        guard let upgrade else {
+            throw source.error(
+                "missing-section", "the script has no \"-- migrator:upgrade\"", hint: "add the section", at: 0)
+        }
+        guard let downgrade else {
+            throw source.error(
+                "missing-section", "the script has no \"-- migrator:downgrade\"",
+                hint: "add the section, or -- migrator:irreversible REASON", at: 0)
+        }
+        let normalized = source.normalized
+        let hex = Array("0123456789abcdef".utf8)
+        let checksum = String(
+            decoding: SHA256.hash(data: normalized).flatMap { [hex[Int($0 >> 4)], hex[Int($0 & 15)]] }, as: UTF8.self)
+        return Script(
+            location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
+            revises: revises, message: header.message ?? fileMessage, mode: header.mode,
+            isTransactional: header.isTransactional ?? true, upgrade: upgrade, downgrade: downgrade,
+            checksum: checksum, text: String(decoding: normalized, as: UTF8.self))
+    }
+
+    // MARK: Statements
+
+    func statement(_ range: Range<Int>) -> Statement {
+        Statement(
+            text: source.text(range), location: source.location(range.lowerBound),
+            offset: range.lowerBound + source.skipped)
+    }
+
+    private mutating func take(_ statement: Statement, at offset: Int) throws(ScriptError) {
+        guard inSection != nil else {
+            throw source.error(
+                "statement-outside-section", "a statement stands before the first section",
+                hint: "put it below -- migrator:upgrade", at: offset)
+        }
+        if header.isTransactional != false, StatementTraits(statement, dialect: dialect).isTransactionControl {
+            throw source.error(
+                "transaction-control", "a script does not begin or end transactions itself",
+                hint: "take the statement away: each revision runs in one transaction; or say -- migrator:transaction off",
+                at: offset)
+        }
+        add(.statement(statement), at: offset)
+    }
+
+    mutating func add(_ action: Action, at offset: Int) {
+        let item = Item(location: source.location(offset), action: action)
+        if block != nil { block?.items.append(item) } else { items.append(item) }
+    }
+
+    /// The statement that follows a directive which needs one.
+    mutating func nextStatement(after reader: DirectiveReader, _ directive: String) throws(ScriptError) -> Statement {
+        guard position < pieces.count, case .statement(let range) = pieces[position] else {
+            throw reader.error(
+                "missing-statement", "\"\(directive)\" must be followed by its SELECT",
+                hint: "write the statement on the next line")
+        }
+        position += 1
+        let statement = statement(range)
+        guard StatementTraits(statement, dialect: dialect).isQuery else {
+            throw source.error(
+                "not-a-query", "the statement of \"\(directive)\" must be a SELECT", hint: "write a SELECT",
+                at: range.lowerBound)
+        }
+        return statement
+    }
+
+    mutating func closeSection(at offset: Int) throws(ScriptError) {
+        if let block {
+            throw source.error(
+                "unclosed-block", "the block \"when \(block.condition)\" is not closed",
+                hint: "add -- migrator:end", at: block.offset)
+        }
+        switch inSection {
+        case .upgrade: upgrade = Section(items: items)
+        case .downgrade: downgrade = .section(Section(items: items))
+        case nil: break
+        }
+        items = []
+        inSection = nil
+    }
+
+    // MARK: The file's name
+
+    private var fileStem: String {
+        let name = source.file.split(separator: "/").last.map(String.init) ?? source.file
+        return name.hasSuffix(".sql") ? String(name.dropLast(4)) : name
+    }
+
+    var fileRevision: String { String(fileStem.prefix { $0 != "_" }) }
+
+    /// `0002_direct_messages` reads as "direct messages".
+    private var fileMessage: String {
+        String(fileStem.drop { $0 != "_" }.dropFirst()).split(separator: "_").joined(separator: " ")
+    }
+
+    func fitsFile(_ revision: String) -> Bool { revision == fileRevision || revision == fileStem }
+}

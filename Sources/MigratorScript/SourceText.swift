@@ -1,0 +1,74 @@
+/// The bytes of a script with the means to say where in it something stands.
+struct SourceText {
+    let file: String
+    /// As in the file, a BOM aside.
+    let bytes: [UInt8]
+    /// The bytes of a BOM that was left out.
+    let skipped: Int
+    private let lineStarts: [Int]
+
+    init(_ raw: [UInt8], file: String) throws(ScriptError) {
+        self.file = file
+        let bom: [UInt8] = [0xEF, 0xBB, 0xBF]
+        skipped = raw.starts(with: bom) ? bom.count : 0
+        bytes = skipped == 0 ? raw : Array(raw.dropFirst(skipped))
+        var starts = [0]
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") { starts.append(index + 1) }
+        lineStarts = starts
+        try checkEncoding()
+    }
+
+    /// - Parameter offset: bytes into `bytes`.
+    func location(_ offset: Int) -> ScriptLocation {
+        var low = 0
+        var high = lineStarts.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if lineStarts[middle] <= offset { low = middle } else { high = middle }
+        }
+        // Continuation bytes of UTF-8 begin no character.
+        let before = bytes[lineStarts[low]..<min(offset, bytes.count)]
+        let characters = before.reduce(into: 0) { $0 += $1 & 0xC0 == 0x80 ? 0 : 1 }
+        return ScriptLocation(file: file, line: low + 1, column: characters + 1)
+    }
+
+    func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+
+    func error(_ code: String, _ message: String, hint: String? = nil, at offset: Int) -> ScriptError {
+        ScriptError(code: code, message: message, hint: hint, location: location(offset))
+    }
+
+    /// Line endings as LF: what the checksum and the ledger take.
+    var normalized: [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var index = 0
+        while index < bytes.count {
+            if bytes[index] == UInt8(ascii: "\r") {
+                result.append(UInt8(ascii: "\n"))
+                if index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "\n") { index += 1 }
+            } else {
+                result.append(bytes[index])
+            }
+            index += 1
+        }
+        return result
+    }
+
+    private func checkEncoding() throws(ScriptError) {
+        if let index = bytes.firstIndex(of: 0) {
+            throw error("nul-byte", "the script holds a NUL byte", hint: "save the file as UTF-8 text", at: index)
+        }
+        if String(validating: bytes, as: UTF8.self) != nil { return }
+        var offset = 0
+        var decoder = UTF8()
+        var iterator = bytes.makeIterator()
+        decoding: while true {
+            switch decoder.decode(&iterator) {
+            case .scalarValue(let scalar): offset += UTF8.width(scalar)
+            case .emptyInput, .error: break decoding
+            }
+        }
+        throw error("invalid-utf8", "the script is not valid UTF-8", hint: "save the file as UTF-8", at: offset)
+    }
+}

@@ -30,6 +30,9 @@ public protocol Session: AnyObject {
     /// An error thrown by `body` ends the statement and is thrown on.
     func forEachRow(_ sql: String, _ parameters: [SQLValue], _ body: (Row) throws -> Void) throws
 
+    /// The names of the columns that one SELECT yields; nothing is read.
+    func describe(_ sql: String) throws(DatabaseError) -> [String]
+
     /// PostgreSQL: BEGIN. SQLite: BEGIN IMMEDIATE.
     func begin() throws(DatabaseError)
     func commit() throws(DatabaseError)
@@ -66,6 +69,14 @@ extension Session {
         } catch {
             rollback()
             throw error
+        }
+    }
+
+    /// Opens a transaction that sees one snapshot and writes nothing.
+    public func beginReading() throws(DatabaseError) {
+        switch dialect {
+        case .postgresql: try execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        case .sqlite: try execute("BEGIN DEFERRED")
         }
     }
 

@@ -12,6 +12,8 @@ public final class Migrator {
     /// The command as it was given, for the ledger; no database URL, no password.
     public let command: String
     let reporter: any Reporter
+    /// Asked between steps; the running statement is cancelled by the session's cancel handle.
+    public var isInterrupted: @Sendable () -> Bool = { false }
 
     public init(
         backend: any Backend, scripts: [Script], toolVersion: String, command: String,

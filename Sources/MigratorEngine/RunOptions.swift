@@ -1,3 +1,4 @@
+import MigratorPlan
 import MigratorScript
 
 /// What the command line asks of an upgrade or a downgrade.
@@ -16,7 +17,4 @@ public struct RunOptions: Sendable {
     public init() {}
 }
 
-public enum Direction: String, Sendable, Codable {
-    case upgrade
-    case downgrade
-}
+public typealias Direction = MigratorPlan.Direction

@@ -103,8 +103,20 @@ public protocol Backend: AnyObject {
     func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot
     /// The relations whose definition the open transaction may have changed; nil means: compare everything.
     func touchedRelations() throws -> Set<String>?
+    /// Every foreign key of the tables of `schema`.
+    func foreignKeys() throws -> [ForeignKey]
+    /// Key columns that draw their values from a sequence, with what comes next.
+    func nextIDs() throws -> [NextID]
+    /// Indexes that are not valid, constraints that are not validated, triggers that are off: what of `schema`
+    /// does not do what its definition says.
+    func invalidObjects() throws -> [Difference]
+    /// About how many rows and bytes a table has, by the database's own statistics; for plans only.
+    func estimatedSize(of table: TableName) throws -> (rows: Int, bytes: Int?)
     /// All user tables of `schema`, by identity.
     func inventory() throws -> [String: InventoryTable]
+
+    /// Hands over a backend on an empty scratch schema or database, inside an open transaction; nothing of it stays.
+    func withScratch<Result>(_ body: (any Backend) throws -> Result) throws -> Result
 
     // MARK: Steps of an upgrade
     /// `leftovers`: empty ones are dropped, others renamed by `--set-aside`, else refused naming them.
@@ -143,6 +155,9 @@ public protocol Backend: AnyObject {
     func contract(revision: String, context: StepContext) throws -> StepOutcome
     /// Content hash of a table's columns by the backend's own algorithm: rows, hash.
     func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String)
+    /// Tells a restored copy of the database from the original; nil where that cannot be known.
+    func systemIdentity() throws -> String?
+
     // MARK: Backups
     /// Brings a registered backup back: a set-aside table by renaming it back (`into` nil), any other as a new table
     /// named `into` (default: the source's name, refused where that exists). The copy is compared by hash.
@@ -154,6 +169,25 @@ public protocol Backend: AnyObject {
 
     /// The verification checks of this database, in the order in which they are shown.
     var checks: [any VerificationCheck] { get }
+}
+
+/// A foreign key, whether the database enforces it or not.
+public struct ForeignKey: Sendable, Equatable {
+    public var name: String
+    public var table: TableName
+    public var columns: [String]
+    public var referenced: TableName
+    public var referencedColumns: [String]
+}
+
+/// A column that draws its values from a sequence.
+public struct NextID: Sendable, Equatable {
+    public var table: TableName
+    public var column: String
+    /// The sequence, for people.
+    public var sequence: String
+    /// The value that the next row gets.
+    public var next: Int
 }
 
 /// Which run works, for the fence (ONLINE.md 4).

@@ -1,0 +1,54 @@
+import MigratorDatabase
+import MigratorScript
+
+extension Executor {
+    /// The script's own `verify` queries, before the commit. Rows returned are violations: nothing is committed.
+    func runChecks(_ items: [FlatItem], work: inout RevisionWork) throws {
+        for item in FlatItem.flatten(try work.section()) {
+            guard case .verify(let check) = item.item.action else { continue }
+            if let block = item.block, work.blocks[block.id] == false { continue }
+            let clock = ContinuousClock()
+            let start = clock.now
+            let violations: Violations
+            do {
+                violations = try Violations(of: check.query, session: backend.session)
+            } catch let error as DatabaseError where error.kind == .statement {
+                throw MigratorError(error, statement: check.query)
+            }
+            guard violations.count == 0 else {
+                throw MigratorError(
+                    "verification-failed", .difference,
+                    "\"\(check.title)\" does not hold: \(violations.count) violations; nothing was committed",
+                    hint: "look at the rows named, mend them or the script, and run the same command again",
+                    location: check.query.location, details: violations.shown)
+            }
+            reporter.report(
+                .stepFinished(
+                    item.item.action.title, rows: nil, duration: clock.now - start, details: ["holds"]))
+            try backend.ledger.add(
+                ProofRecord(
+                    runID: run.id, revision: work.planned.script.revision, item: item.ordinal, check: "query",
+                    subject: check.title, verdict: Verdict.exact.rawValue, detail: "{}"))
+        }
+    }
+}
+
+/// What a query returned whose rows are violations: how many, and the first ten by their first column.
+struct Violations {
+    var count = 0
+    /// `id 17`: the name and value of the first column, which scripts make the key.
+    var shown: [String] = []
+    var keys: [String] = []
+
+    init(of query: Statement, session: any Session) throws {
+        try session.forEachRow(query.text, []) { row in
+            count += 1
+            if shown.count < 10 {
+                let key = row[0].asText ?? "NULL"
+                shown.append("\(row.columns.first ?? "row") \(key)")
+                keys.append(key)
+            }
+        }
+        if count > shown.count { shown.append("... and \(count - shown.count) more") }
+    }
+}

@@ -1,0 +1,94 @@
+import MigratorDatabase
+import MigratorScript
+
+extension Executor {
+    /// Records how the revision changed each relation, and keeps the known schema up to date.
+    func recordFingerprints(work: RevisionWork) throws {
+        let changes = try schemaChanges(work: work)
+        guard !changes.isEmpty else { return }
+        try backend.ledger.set(changes, revision: work.planned.script.revision)
+        for change in changes { knownSchema?[change.relation] = change.after }
+    }
+
+    /// The relations that differ from what was known before this transaction.
+    private func schemaChanges(work: RevisionWork) throws -> [FingerprintRecord] {
+        let known = knownSchema ?? [:]
+        let touched = work.comparesEverything ? nil : try backend.touchedRelations()
+        let now: SchemaSnapshot
+        let candidates: Set<String>
+        if let touched {
+            if touched.isEmpty { return [] }
+            now = try backend.schemaSnapshot(of: touched)
+            candidates = touched
+        } else {
+            now = try backend.schemaSnapshot(of: nil)
+            candidates = Set(known.keys).union(now.keys)
+        }
+        return candidates.sorted().compactMap { relation in
+            known[relation] == now[relation]
+                ? nil : FingerprintRecord(relation: relation, before: known[relation], after: now[relation])
+        }
+    }
+
+    /// After a downgrade the touched part of the schema must be what it was before the upgrade.
+    /// What somebody had changed by hand before this downgrade began is told, not held against it.
+    func compareFingerprints(work: RevisionWork) throws {
+        let revision = work.planned.script.revision
+        let records = try backend.ledger.fingerprints(revision: revision)
+        let known = knownSchema ?? [:]
+        let now = try backend.schemaSnapshot(of: nil)
+        knownSchema = now
+        guard !work.isUndo, work.recorded?.state == .applied else { return }
+        var differences: [String] = []
+        for record in records {
+            let drifted = SchemaDifference(from: record.after ?? [], to: known[record.relation] ?? [])
+            let left = SchemaDifference(from: record.before ?? [], to: now[record.relation] ?? [])
+                .without(drifted)
+            differences += left.lines.map { "\(record.relation): \($0)" }
+        }
+        guard differences.isEmpty else {
+            throw MigratorError(
+                "downgrade-differs", .difference,
+                "the downgrade of revision \"\(revision)\" does not bring the schema back to what it was; nothing was committed",
+                hint: "mend the downgrade section of \(work.planned.script.location.file) and run the same command again",
+                location: work.planned.script.location, details: SchemaDifference.shortened(differences))
+        }
+        if !records.isEmpty {
+            try backend.ledger.add(
+                ProofRecord(
+                    runID: run.id, revision: revision, item: -1, check: "fingerprint",
+                    subject: "\(records.count) relations", verdict: Verdict.exact.rawValue, detail: "{}"))
+        }
+    }
+}
+
+/// Facts that one definition has and another has not.
+struct SchemaDifference: Equatable {
+    var missing: [String]
+    var added: [String]
+
+    init(from old: [String], to new: [String]) {
+        let before = Set(old)
+        let after = Set(new)
+        missing = old.filter { !after.contains($0) }
+        added = new.filter { !before.contains($0) }
+    }
+
+    var isEmpty: Bool { missing.isEmpty && added.isEmpty }
+
+    /// Leaves out facts that `other` names on either side.
+    func without(_ other: SchemaDifference) -> SchemaDifference {
+        let known = Set(other.missing + other.added)
+        var rest = self
+        rest.missing = missing.filter { !known.contains($0) }
+        rest.added = added.filter { !known.contains($0) }
+        return rest
+    }
+
+    var lines: [String] { missing.map { "- \($0)" } + added.map { "+ \($0)" } }
+
+    /// At most twenty lines, and how many more there are.
+    static func shortened(_ lines: [String]) -> [String] {
+        lines.count <= 20 ? lines : Array(lines.prefix(20)) + ["... and \(lines.count - 20) more"]
+    }
+}

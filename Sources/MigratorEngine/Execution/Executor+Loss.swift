@@ -1,0 +1,104 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Loss accounting: what a statement would take away for good is counted before it may.
+extension Executor {
+    /// Runs a statement that may drop or empty something: once to see what goes, undone, then for good.
+    /// The server says what goes, not our reading of the statement.
+    func runGuarded(
+        _ statement: Statement, traits: StatementTraits, work: inout RevisionWork, context: StepContext
+    ) throws {
+        let session = backend.session
+        let before = try backend.inventory()
+        let truncatable =
+            traits.identifiers.contains("truncate")
+            ? before.values.filter { traits.identifiers.contains($0.name) } : []
+        let counts = try truncatable.map { try rowCount(TableName(schema: $0.schema, $0.name)) }
+        try session.execute("SAVEPOINT migrator_guard")
+        var gone: [(table: InventoryTable, columns: [String]?)] = []
+        var emptied: [InventoryTable] = []
+        do {
+            try session.execute(statement.text)
+            let after = try backend.inventory()
+            for (identity, table) in before.sorted(by: { $0.value.name < $1.value.name }) {
+                if let now = after[identity] {
+                    let columns = table.columns.filter { now.columns[$0.key] == nil }.map(\.value).sorted()
+                    if !columns.isEmpty { gone.append((table, columns)) }
+                } else {
+                    gone.append((table, nil))
+                }
+            }
+            for (table, count) in zip(truncatable, counts) where count > 0 {
+                let name = TableName(schema: table.schema, table.name)
+                if try backend.tableExists(name), try rowCount(name) < count { emptied.append(table) }
+            }
+        } catch {
+            try? session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
+            throw error
+        }
+        if gone.isEmpty && emptied.isEmpty {
+            try session.execute("RELEASE SAVEPOINT migrator_guard")
+            return
+        }
+        try session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
+        let lossBefore = work.losses.count
+        for table in emptied { try account(for: table, columns: nil, work: &work, context: context) }
+        for (table, columns) in gone {
+            try account(for: table, columns: columns, work: &work, context: context)
+        }
+        if work.losses.count > lossBefore { try checkLosses(work: work, at: statement) }
+        try session.execute(statement.text)
+    }
+
+    private func account(
+        for table: InventoryTable, columns: [String]?, work: inout RevisionWork, context: StepContext
+    ) throws {
+        let name = TableName(schema: table.schema, table.name)
+        if try hasFreshBackup(of: table) { return }
+        guard let columns else {
+            let rows = try rowCount(name)
+            if rows > 0 { work.losses.append(("rows of \(table.name)", rows)) }
+            return
+        }
+        let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
+        let rows =
+            try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(name)) WHERE \(anyValue)").asInt ?? 0
+        guard rows > 0 else { return }
+        if work.planned.direction == .downgrade {
+            let outcome = try backend.archiveColumns(columns, of: name, context: context)
+            for detail in outcome.details { reporter.report(.note(detail)) }
+        } else {
+            work.losses.append(("values of \(table.name).\(columns.joined(separator: ", "))", rows))
+        }
+    }
+
+    /// A registered backup of the whole table that this run made.
+    private func hasFreshBackup(of table: InventoryTable) throws -> Bool {
+        try backend.ledger.backups().contains {
+            $0.runID == run.id && $0.source == table.name && $0.schema == table.schema
+                && ($0.kind == .table || $0.kind == .archive)
+        }
+    }
+
+    private func rowCount(_ table: TableName) throws -> Int {
+        try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(table))").asInt ?? 0
+    }
+
+    private func checkLosses(work: RevisionWork, at statement: Statement) throws {
+        let total = work.losses.reduce(0) { $0 + $1.rows }
+        if options.acceptedLoss == total { return }
+        let listed = work.losses.map { "\($0.rows) \($0.subject)" }
+        if work.planned.direction == .upgrade {
+            throw MigratorError(
+                "would-lose-rows", .refused,
+                "\(statement.title) would take away what no backup holds",
+                hint: "put `-- migrator:backup TABLE` before the statement",
+                location: statement.location, details: listed)
+        }
+        throw MigratorError(
+            "would-lose-rows", .refused,
+            "the downgrade of revision \"\(work.planned.script.revision)\" would lose \(total) rows that nothing else holds",
+            hint: "add `-- migrator:archive TABLE` to its downgrade, or accept the loss with --accept-loss \(total)",
+            location: statement.location, details: listed)
+    }
+}

@@ -1,0 +1,151 @@
+import MigratorDatabase
+import MigratorPlan
+import MigratorScript
+
+/// Runs planned revisions, one after the other: each in one transaction together with its rows in the ledger,
+/// or, where it holds statements that cannot run in a transaction, in segments that a restart picks up.
+final class Executor {
+    let backend: any Backend
+    let run: RunIdentity
+    let options: RunOptions
+    let reporter: any Reporter
+    /// The schema as the last committed revision left it; read once a run, then kept up to date.
+    var knownSchema: SchemaSnapshot?
+    /// Asked before each item and each commit.
+    var isInterrupted: @Sendable () -> Bool = { false }
+
+    init(backend: any Backend, run: RunIdentity, options: RunOptions, reporter: any Reporter) {
+        self.backend = backend
+        self.run = run
+        self.options = options
+        self.reporter = reporter
+    }
+
+    /// - Parameter record: what the ledger holds of the revision, if anything.
+    func execute(
+        _ planned: PlannedRevision, record: RevisionRecord?
+    ) throws -> RunReport.RevisionReport {
+        let clock = ContinuousClock()
+        let start = clock.now
+        reporter.report(
+            .running(
+                planned.direction, from: planned.from, to: planned.to, message: planned.script.message))
+        var work = RevisionWork(planned: planned, record: record, run: run)
+        if planned.isForgetOnly {
+            try forget(planned)
+        } else {
+            try work.loadProgress(from: backend.ledger)
+            let items = FlatItem.flatten(try work.section())
+            let segments = Segment.cut(items.filter { !work.done.contains($0.ordinal) }, script: planned.script)
+            work.prepareMoves(items, isUpgrade: planned.direction == .upgrade)
+            for (index, segment) in segments.enumerated() {
+                switch segment {
+                case .transaction(let items):
+                    try runTransaction(items, isLast: index == segments.count - 1, work: &work)
+                case .outside(let item, let statement):
+                    try runOutside(item, statement, work: &work)
+                }
+            }
+        }
+        return RunReport.RevisionReport(
+            revision: planned.script.revision, direction: planned.direction, from: planned.from,
+            to: planned.to, message: planned.script.message, steps: work.reports, duration: clock.now - start)
+    }
+
+    /// A stamped revision was never executed here: a downgrade only forgets it.
+    private func forget(_ planned: PlannedRevision) throws {
+        try backend.beginWork(for: [], run: run, options: options, reporter: reporter)
+        do {
+            try backend.ledger.remove(revision: planned.script.revision)
+            try backend.commitWork()
+        } catch {
+            backend.rollbackWork()
+            throw error
+        }
+        reporter.report(
+            .note("revision \"\(planned.script.revision)\" was stamped, not run: it is forgotten, nothing is dropped"))
+    }
+
+    /// A deadlock or serialization failure rolls everything back, so the transaction can simply be tried again.
+    private func runTransaction(_ items: [FlatItem], isLast: Bool, work: inout RevisionWork) throws {
+        var attempt = 1
+        while true {
+            var tentative = work
+            do {
+                try runTransactionOnce(items, isLast: isLast, work: &tentative)
+                work = tentative
+                return
+            } catch let error as DatabaseError
+                where ["40P01", "40001"].contains(error.sqlState) && attempt < 4
+            {
+                attempt += 1
+                reporter.report(.warning("\(error.message); the transaction starts again"))
+            }
+        }
+    }
+
+    private func runTransactionOnce(_ items: [FlatItem], isLast: Bool, work: inout RevisionWork) throws {
+        try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
+        let schemaBefore = knownSchema
+        do {
+            if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+            work.missingBefore = try work.creatable.filter { try !exists($0) }
+            for item in items {
+                if isInterrupted() { throw MigratorError.interrupted }
+                try perform(item, work: &work)
+            }
+            if isInterrupted() { throw MigratorError.interrupted }
+            if isLast {
+                try runChecks(items, work: &work)
+                if work.planned.direction == .downgrade {
+                    try backend.removeTriggers(
+                        ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
+                }
+            }
+            try recordLedger(isLast: isLast, work: &work)
+            try backend.commitWork()
+        } catch {
+            backend.rollbackWork()
+            knownSchema = schemaBefore
+            throw error
+        }
+    }
+
+    /// The ledger's part of the segment, in the same transaction as its work.
+    private func recordLedger(isLast: Bool, work: inout RevisionWork) throws {
+        let ledger = backend.ledger
+        try ledger.add(work.steps)
+        work.steps = []
+        switch work.planned.direction {
+        case .upgrade:
+            try recordFingerprints(work: work)
+            try recordCreated(work: work)
+            try ledger.set(work.record(state: isLast ? .applied : .upgrading))
+        case .downgrade:
+            if isLast {
+                try compareFingerprints(work: work)
+                try ledger.remove(revision: work.planned.script.revision)
+            } else {
+                try ledger.set(work.record(state: .downgrading))
+            }
+        }
+    }
+
+    private func exists(_ condition: Condition) throws -> Bool {
+        guard case .created(let table, let column) = condition else { return false }
+        guard let columns = try backend.columnNames(of: table) else { return false }
+        return column.map(columns.contains) ?? true
+    }
+
+    /// What the downgrade asks about with `when created`, and what was not there before.
+    private func recordCreated(work: RevisionWork) throws {
+        for condition in work.missingBefore where try exists(condition) {
+            guard case .created(let table, let column) = condition else { continue }
+            try backend.ledger.add(
+                ObjectRecord(
+                    runID: run.id, revision: work.planned.script.revision, item: -1,
+                    kind: column == nil ? "created-table" : "created-column",
+                    name: RevisionWork.createdName(table, column), detail: ""))
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import MigratorScript
+
+extension Migrator {
+    /// Ends the soak of a revision: its compatibility view goes. The backup stays until it is pruned.
+    public func contract(_ name: String, options: RunOptions) throws -> RunReport {
+        try backend.checkServer(forWriting: true)
+        return try working(nil, target: name, options: options) { executor, report in
+            let records = try self.backend.ledger.revisions()
+            let record = try Migrator.match(name, in: records)
+            guard record.state == .applied else {
+                throw MigratorError(
+                    "not-applied", .usage,
+                    record.state == .stamped
+                        ? "revision \"\(record.revision)\" was stamped, not run: there is nothing to contract"
+                        : "revision \"\(record.revision)\" has not been finished",
+                    hint: "run `migrator status` to see where the database is")
+            }
+            let clock = ContinuousClock()
+            let start = clock.now
+            let script = try self.planning(records).script(of: record)
+            let outcome = try self.contract(record, script: script, executor: executor)
+            let title = "contract \(record.revision)"
+            self.reporter.report(
+                .stepFinished(title, rows: nil, duration: clock.now - start, details: outcome.details))
+            report.revisions.append(
+                RunReport.RevisionReport(
+                    revision: record.revision, direction: .upgrade, from: record.revision, to: record.revision,
+                    message: record.message,
+                    steps: [
+                        RunReport.StepReport(
+                            title: title, rows: nil, duration: clock.now - start, details: outcome.details)
+                    ],
+                    duration: clock.now - start))
+        }
+    }
+
+    /// One transaction: the backend's work, the fingerprint of what it left, the ledger.
+    private func contract(
+        _ record: RevisionRecord, script: Script, executor: Executor
+    ) throws -> StepOutcome {
+        let items = script.upgrade.flatItems.filter {
+            if case .switchTable = $0.action { true } else { false }
+        }
+        try backend.beginWork(for: items, run: executor.run, options: executor.options, reporter: reporter)
+        do {
+            let context = StepContext(
+                runID: executor.run.id, revision: record.revision, direction: .upgrade, item: -1,
+                options: executor.options, reporter: reporter)
+            let before = try backend.schemaSnapshot(of: nil)
+            let outcome = try backend.contract(revision: record.revision, context: context)
+            let after = try backend.schemaSnapshot(of: nil)
+            let changes = Set(before.keys).union(after.keys).sorted().compactMap { relation in
+                before[relation] == after[relation]
+                    ? nil
+                    : FingerprintRecord(
+                        relation: relation, before: before[relation], after: after[relation])
+            }
+            try backend.ledger.set(changes, revision: record.revision)
+            try backend.ledger.setContracted(record.revision)
+            try backend.commitWork()
+            return outcome
+        } catch {
+            backend.rollbackWork()
+            throw error
+        }
+    }
+
+    /// A revision of the ledger by its id or an unambiguous beginning of it.
+    static func match(_ name: String, in records: [RevisionRecord]) throws -> RevisionRecord {
+        if let exact = records.first(where: { $0.revision == name }) { return exact }
+        if name == "head", let last = records.last { return last }
+        let matches = records.filter { !name.isEmpty && $0.revision.hasPrefix(name) }
+        if matches.count == 1 { return matches[0] }
+        throw MigratorError(
+            matches.isEmpty ? "unknown-revision" : "ambiguous-revision", .usage,
+            matches.isEmpty
+                ? "no applied revision \"\(name)\""
+                : "\"\(name)\" fits several revisions: " + matches.map(\.revision).joined(separator: ", "),
+            hint: "run `migrator current` to see what is applied")
+    }
+}

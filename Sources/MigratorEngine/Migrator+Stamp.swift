@@ -1,0 +1,101 @@
+import MigratorDatabase
+import MigratorPlan
+import MigratorScript
+
+extension Migrator {
+    /// Declares the database to be at a revision without running anything: revisions up to it that are not
+    /// recorded become stamped, those above it are forgotten.
+    /// - Parameter purge: forgets everything first, also revisions that no script has.
+    public func stamp(_ target: String, purge: Bool, options: RunOptions = RunOptions()) throws -> StampReport {
+        try backend.checkServer(forWriting: true)
+        let seen = purge ? [] : try recordedRevisions()
+        let chain = try planning(seen).chain(upTo: target)
+        let notes = try chain.isEmpty ? [] : differences(from: chain)
+        let report = try working(nil, target: target, options: options) { executor, report in
+            let records = try self.backend.ledger.revisions()
+            let wanted = Set(chain.map(\.revision))
+            _ = try self.inTransaction(executor) { _ in
+                for record in records.reversed() where purge || !wanted.contains(record.revision) {
+                    try self.backend.ledger.remove(revision: record.revision)
+                }
+                let kept = purge ? [] : Set(records.filter(\.isFinished).map(\.revision))
+                for script in chain where !kept.contains(script.revision) {
+                    try self.backend.ledger.set(
+                        RevisionRecord(
+                            revision: script.revision, revises: script.revises, message: script.message,
+                            state: .stamped, checksum: script.checksum, script: script.text,
+                            file: script.location.file, runID: executor.run.id))
+                }
+                return StepOutcome()
+            }
+            report.to = chain.last?.revision
+        }
+        return StampReport(from: report.from, to: report.to, notes: notes)
+    }
+
+    /// What differs between the database and what the scripts declare up to a revision, a line each.
+    /// The scripts are run on an empty scratch schema that is rolled back.
+    private func differences(from chain: [Script]) throws -> [String] {
+        let declared: SchemaSnapshot
+        do {
+            declared = try backend.withScratch { scratch in
+                let executor = Executor(
+                    backend: scratch, run: RunIdentity(id: 0, epoch: 0), options: RunOptions(),
+                    reporter: SilentReporter())
+                for script in chain { try executor.performUncommitted(script) }
+                return try scratch.schemaSnapshot(of: nil).unqualified
+            }
+        } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
+            return ["not compared with the scripts: \(error.message)"]
+        }
+        let actual = try backend.schemaSnapshot(of: nil).unqualified
+        var notes: [String] = []
+        for (relation, lines) in declared.sorted(by: { $0.key < $1.key }) {
+            guard let found = actual[relation] else {
+                notes.append("\(relation) is not there")
+                continue
+            }
+            let difference = SchemaDifference(from: lines.structure, to: found.structure)
+            notes += difference.missing.map { "\(relation) lacks: \($0)" }
+            notes += difference.added.map { "\(relation) also has: \($0)" }
+        }
+        return notes
+    }
+}
+
+extension Executor {
+    /// Runs the upgrade section of a script in the transaction that is open, without the ledger's revision row.
+    func performUncommitted(_ script: Script) throws {
+        let planned = PlannedRevision(
+            script: script, direction: .upgrade, from: script.revises ?? "", to: script.revision,
+            isForgetOnly: false)
+        var work = RevisionWork(planned: planned, record: nil, run: run)
+        let items = FlatItem.flatten(script.upgrade)
+        work.prepareMoves(items, isUpgrade: true)
+        for item in items {
+            if case .statement(let statement) = item.item.action,
+                StatementTraits(statement, dialect: script.dialect).cannotRunInTransaction
+            {
+                continue
+            }
+            try perform(item, work: &work)
+        }
+    }
+}
+
+extension SchemaSnapshot {
+    /// Relations by their bare names.
+    var unqualified: SchemaSnapshot {
+        SchemaSnapshot(
+            map { (String($0.key.drop { $0 != "." }.dropFirst()).nonEmpty ?? $0.key, $0.value) },
+            uniquingKeysWith: { first, _ in first })
+    }
+}
+
+extension [String] {
+    /// The facts that a script declares: who owns a relation and who may use it is not among them.
+    var structure: [String] {
+        let outside = ["owner", "grant", "comment", "publication", "column grant"]
+        return filter { line in !outside.contains { line.hasPrefix($0) } }
+    }
+}

@@ -1,0 +1,68 @@
+import MigratorDatabase
+import MigratorPlan
+import MigratorScript
+
+extension Migrator {
+    public func current() throws -> CurrentReport {
+        try backend.checkServer(forWriting: false)
+        let records = try recordedRevisions()
+        return report(records, planning: try self.planning(records))
+    }
+
+    func report(_ records: [RevisionRecord], planning: Planning) -> CurrentReport {
+        let unfinished = records.last.flatMap { record -> (revision: String, direction: Direction)? in
+            switch record.state {
+            case .upgrading: (record.revision, .upgrade)
+            case .downgrading: (record.revision, .downgrade)
+            case .applied, .stamped: nil
+            }
+        }
+        let current = records.last(where: \.isFinished)?.revision
+        return CurrentReport(
+            revision: current, isHead: current != nil && planning.heads.contains(current ?? ""),
+            pending: planning.pending, unfinished: unfinished, drift: planning.drift)
+    }
+
+    public func status() throws -> StatusReport {
+        try backend.checkServer(forWriting: false)
+        let hasLedger = try backend.ledger.exists()
+        let records = try recordedRevisions()
+        let planning = try self.planning(records)
+        let current = report(records, planning: planning)
+        return StatusReport(
+            current: current, revisions: records, lastRun: hasLedger ? try backend.ledger.lastRun() : nil,
+            backups: hasLedger ? try backend.ledger.backups() : [],
+            soaking: hasLedger ? try soaking(records, planning: planning) : [],
+            exceptions: hasLedger ? try backend.ledger.exceptionCount() : 0,
+            next: next(current, records: records))
+    }
+
+    /// Revisions whose compatibility view still stands.
+    private func soaking(_ records: [RevisionRecord], planning: Planning) throws -> [String] {
+        try records.filter { $0.state == .applied && $0.contractedAt == nil }.flatMap { record in
+            try planning.recordedScript(of: record).upgrade.flatItems.compactMap { item -> String? in
+                guard case .switchTable(let move) = item.action, let view = move.view,
+                    try backend.columnNames(of: view) != nil, try !backend.tableExists(view)
+                else { return nil }
+                return "\(record.revision): view \(view) over \(move.target)"
+            }
+        }
+    }
+
+    private func next(_ current: CurrentReport, records: [RevisionRecord]) -> String {
+        if let unfinished = current.unfinished {
+            return unfinished.direction == .upgrade
+                ? "the upgrade to \(unfinished.revision) is half done: `migrator upgrade \(unfinished.revision)` finishes it, `migrator downgrade -1` takes it back"
+                : "the downgrade of \(unfinished.revision) is half done: `migrator downgrade \(parent(of: unfinished.revision, in: records))` finishes it"
+        }
+        if !current.drift.isEmpty { return "the scripts do not fit the database: `migrator check` says where" }
+        if let first = current.pending.first {
+            return "\(current.pending.count) pending: `migrator upgrade head` runs them, from \(first) on"
+        }
+        return "nothing to do: the database is at head"
+    }
+
+    private func parent(of revision: String, in records: [RevisionRecord]) -> String {
+        records.first { $0.revision == revision }?.revises ?? "base"
+    }
+}

@@ -1,0 +1,29 @@
+import MigratorDatabase
+import MigratorScript
+
+extension MigratorError {
+    /// What a database refused about a statement of a script, located in the file.
+    /// - Parameter prefix: characters that were sent before the statement's text.
+    public init(_ error: DatabaseError, statement: Statement, prefix: Int = 0) {
+        self.init(error)
+        location = statement.location
+        guard let position = error.position, position > prefix else { return }
+        location = statement.location(ofCharacter: position - prefix)
+    }
+}
+
+extension Statement {
+    /// - Parameter position: characters from 1 within `text`.
+    func location(ofCharacter position: Int) -> ScriptLocation {
+        var place = location
+        for scalar in text.unicodeScalars.prefix(position - 1) {
+            if scalar == "\n" {
+                place.line += 1
+                place.column = 1
+            } else {
+                place.column += 1
+            }
+        }
+        return place
+    }
+}

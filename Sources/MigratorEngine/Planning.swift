@@ -1,0 +1,110 @@
+import MigratorPlan
+import MigratorScript
+
+/// The scripts against the ledger, as the commands ask for it: the pure planner with errors as people read them.
+struct Planning {
+    let graph: ScriptGraph
+    let planner: Planner
+    /// By revision: the script as it was applied.
+    private let recorded: [String: Script]
+
+    init(scripts: [Script], records: [RevisionRecord], dialect: Dialect) throws {
+        do {
+            graph = try ScriptGraph(scripts)
+            var applied: [AppliedRevision] = []
+            var recorded: [String: Script] = [:]
+            for record in records {
+                // An unchanged file spares parsing the ledger's copy.
+                let file = graph.script(record.revision)
+                let script =
+                    try file?.checksum == record.checksum
+                    ? file
+                    : Script.parse(bytes: Array(record.script.utf8), file: record.file, dialect: dialect)
+                guard let script else { continue }
+                recorded[record.revision] = script
+                applied.append(
+                    AppliedRevision(
+                        revision: record.revision, revises: record.revises,
+                        isStamped: record.state == .stamped, checksum: record.checksum, script: script))
+            }
+            self.recorded = recorded
+            planner = Planner(chain: try Chain(graph), applied: applied)
+        } catch let error as ChainError {
+            throw MigratorError(
+                error.code, .malformedScripts, error.message, hint: error.hint, location: error.location)
+        }
+    }
+
+    var heads: [String] { graph.heads.map(\.revision) }
+    var pending: [String] { planner.pending.map(\.revision) }
+
+    var drift: [Difference] {
+        planner.drift.map { drift in
+            Difference(
+                key: drift.revision, message: drift.message + (drift.location.map { " (\($0.file))" } ?? ""))
+        }
+    }
+
+    /// The script that takes a revision back.
+    func script(of record: RevisionRecord) throws -> Script {
+        guard let applied = planner.applied.first(where: { $0.revision == record.revision }) else {
+            return try recordedScript(of: record)
+        }
+        return planner.script(toUndo: applied)
+    }
+
+    func recordedScript(of record: RevisionRecord) throws -> Script {
+        if let script = recorded[record.revision] { return script }
+        throw MigratorError(
+            "missing-script", .difference, "the script of revision \"\(record.revision)\" is not recorded")
+    }
+
+    func upgrade(to target: String) throws -> Plan {
+        try refuse(planner.drift)
+        return try worded { () throws(PlanError) in try planner.plan(upgradeTo: Target(target)) }
+    }
+
+    func downgrade(to target: String) throws -> Plan {
+        try refuse(planner.driftForDowngrade)
+        return try worded { () throws(PlanError) in try planner.plan(downgradeTo: Target(target)) }
+    }
+
+    /// The scripts from base to the target, both included; none for base.
+    func chain(upTo target: String) throws -> [Script] {
+        try worded { () throws(PlanError) in
+            let end = try planner.chain.resolve(Target(target), applied: planner.applied.count)
+            return Array(planner.chain.scripts[..<end])
+        }
+    }
+
+    /// Up, unless the target lies below the current revision.
+    func direction(of target: String) throws -> Direction {
+        try worded { () throws(PlanError) in
+            let target = try Target(target)
+            if target.anchor == .current { return target.offset < 0 ? .downgrade : .upgrade }
+            return try planner.chain.resolve(target, applied: planner.applied.count) < planner.applied.count
+                ? .downgrade : .upgrade
+        }
+    }
+
+    private func refuse(_ drift: [Drift]) throws {
+        guard let first = drift.first else { return }
+        throw MigratorError(
+            first.code, .difference, first.message, hint: first.hint, location: first.location,
+            details: drift.dropFirst().map(\.message))
+    }
+
+    private func worded<Result>(_ body: () throws(PlanError) -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            throw MigratorError(error.code, .usage, error.message, hint: error.hint)
+        }
+    }
+}
+
+extension Migrator {
+    func planning(_ records: [RevisionRecord]) throws -> Planning {
+        try Planning(scripts: scripts, records: records, dialect: backend.session.dialect)
+    }
+}

@@ -1,0 +1,64 @@
+import MigratorDatabase
+import MigratorScript
+
+/// What verification and plans ask the catalog.
+extension SQLiteBackend {
+    public func foreignKeys() throws -> [ForeignKey] {
+        let tables = try session.query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        ).compactMap { $0[0].asText }
+        var keys: [ForeignKey] = []
+        for table in tables {
+            let rows = try session.query(
+                #"SELECT id, "table", "from", "to" FROM pragma_foreign_key_list($1) ORDER BY id, seq"#,
+                [.text(table)])
+            for id in Set(rows.compactMap { $0.int("id") }).sorted() {
+                let parts = rows.filter { $0.int("id") == id }
+                let referenced = parts[0].text("table") ?? ""
+                // Without a column list a foreign key means the parent's primary key.
+                let primary = try session.query(
+                    "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk", [.text(referenced)]
+                ).compactMap { $0[0].asText }
+                let named = parts.compactMap { $0.text("to") }
+                keys.append(
+                    ForeignKey(
+                        name: "foreign key \(id)", table: TableName(table),
+                        columns: parts.compactMap { $0.text("from") }, referenced: TableName(referenced),
+                        referencedColumns: named.isEmpty ? primary : named))
+            }
+        }
+        return keys
+    }
+
+    public func nextIDs() throws -> [NextID] {
+        guard
+            try session.scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_sequence'").asInt == 1
+        else { return [] }
+        return try session.query(
+            """
+            SELECT q.name AS name, q.seq AS seq,
+                (SELECT i.name FROM pragma_table_info(q.name) i WHERE i.pk = 1) AS key
+            FROM sqlite_sequence q JOIN sqlite_schema s ON s.type = 'table' AND s.name = q.name
+            ORDER BY q.name
+            """
+        ).compactMap { row in
+            guard let name = row.text("name"), let key = row.text("key") else { return nil }
+            return NextID(
+                table: TableName(name), column: key, sequence: "sqlite_sequence",
+                next: (row.int("seq") ?? 0) + 1)
+        }
+    }
+
+    /// SQLite has no invalid indexes or disabled triggers; an index that lost entries is what `integrity_check` finds.
+    public func invalidObjects() throws -> [Difference] {
+        try session.query("PRAGMA integrity_check(10)").compactMap { row in
+            guard let message = row[0].asText, message != "ok" else { return nil }
+            return Difference(message: message)
+        }
+    }
+
+    public func estimatedSize(of table: TableName) throws -> (rows: Int, bytes: Int?) {
+        let rows = try session.scalar("SELECT count(*) FROM \(quoted(table))").asInt ?? 0
+        return (rows, nil)
+    }
+}

@@ -1,0 +1,49 @@
+import MigratorScript
+
+/// Tables filled by `ensure`: every row that the SELECT yields is there, and a raised column stands at least as high.
+struct EnsureCheck: VerificationCheck {
+    let name = "ensure"
+    let levels: Set<VerificationLevel> = [.standard, .full]
+
+    func results(_ context: VerificationContext) throws -> [CheckResult] {
+        try context.activeItems.compactMap { _, item in
+            guard case .ensure(let ensure) = item.action,
+                try context.backend.tableExists(ensure.source), try context.backend.tableExists(ensure.target)
+            else { return nil }
+            return try result(of: ensure, context.backend)
+        }
+    }
+
+    private func result(of ensure: Ensure, _ backend: any Backend) throws -> CheckResult {
+        let on = ensure.on.map(\.quotedIdentifier)
+        let join = on.map { "t.\($0) = m.\($0)" }.joined(separator: " AND ")
+        var condition = "t.\(on[0]) IS NULL"
+        if let raise = ensure.raise {
+            let column = raise.column.quotedIdentifier
+            func rank(_ value: String) -> String {
+                "CASE \(value) "
+                    + raise.order.enumerated().map { "WHEN \($1.quotedLiteral) THEN \($0)" }
+                    .joined(separator: " ") + " ELSE -1 END"
+            }
+            condition += " OR \(rank("t.\(column)")) < \(rank("m.\(column)"))"
+        }
+        let from = """
+            FROM (\(ensure.mapping.text)
+            ) AS m LEFT JOIN \(backend.quoted(ensure.target)) AS t ON \(join) WHERE \(condition)
+            """
+        let count = try backend.session.scalar("SELECT count(*) \(from)").asInt ?? 0
+        let rows =
+            count == 0
+            ? [] : try backend.session.query("SELECT \(on.map { "m.\($0)" }.joined(separator: ", ")) \(from) LIMIT 10")
+        return CheckResult(
+            check: name, subject: "\(ensure.source) -> \(ensure.target)",
+            verdict: count == 0 ? .exact : .differences,
+            summary: count == 0 ? "every row is there" : "\(count) rows are missing or behind",
+            differences: rows.map { row in
+                Difference(
+                    table: ensure.target.name,
+                    key: row.values.map { $0.asText ?? "NULL" }.joined(separator: ","),
+                    columns: ensure.on, message: "the row is missing or behind")
+            }, differenceCount: count)
+    }
+}

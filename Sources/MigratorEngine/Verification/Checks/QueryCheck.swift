@@ -1,0 +1,57 @@
+import MigratorDatabase
+import MigratorScript
+
+/// The scripts' own `verify` queries, until a later revision has switched one of their tables away.
+struct QueryCheck: VerificationCheck {
+    let name = "queries"
+    let levels: Set<VerificationLevel> = [.standard, .full]
+
+    func results(_ context: VerificationContext) throws -> [CheckResult] {
+        var results: [CheckResult] = []
+        for (index, applied) in context.applied.enumerated() where applied.record.state == .applied {
+            let later = context.applied.dropFirst(index + 1)
+            for item in applied.script.upgrade.flatItems {
+                guard case .verify(let check) = item.action else { continue }
+                if let successor = Self.successor(of: check, in: later) {
+                    results.append(
+                        CheckResult(
+                            check: name, subject: check.title, verdict: .skipped,
+                            summary: "superseded by revision \(successor)"))
+                } else {
+                    results.append(try result(of: check, context))
+                }
+            }
+        }
+        return results
+    }
+
+    private static func successor(of check: Check, in later: ArraySlice<AppliedScript>) -> String? {
+        let identifiers = StatementTraits(check.query, dialect: later.first?.script.dialect ?? .postgresql)
+            .identifiers
+        return later.first { applied in
+            applied.script.upgrade.flatItems.contains { item in
+                if case .switchTable(let move) = item.action {
+                    identifiers.contains(move.source.name)
+                } else {
+                    false
+                }
+            }
+        }?.record.revision
+    }
+
+    private func result(of check: Check, _ context: VerificationContext) throws -> CheckResult {
+        do {
+            let violations = try Violations(of: check.query, session: context.backend.session)
+            return CheckResult(
+                check: name, subject: check.title, verdict: violations.count == 0 ? .exact : .differences,
+                summary: violations.count == 0 ? "holds" : "\(violations.count) violations",
+                differences: zip(violations.keys, violations.shown).map {
+                    Difference(key: $0, message: $1)
+                }, differenceCount: violations.count)
+        } catch let error as DatabaseError where error.kind == .statement {
+            return CheckResult(
+                check: name, subject: check.title, verdict: .differences, summary: "cannot be run",
+                differences: [Difference(message: error.message)])
+        }
+    }
+}

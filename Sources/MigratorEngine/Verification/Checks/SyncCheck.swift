@@ -1,0 +1,88 @@
+import MigratorScript
+
+/// Tables kept equal by `sync`: every row of the target is what the mapping makes of the source, and every
+/// source row has its place or is an exception.
+struct SyncCheck: VerificationCheck {
+    let name = "sync"
+    let levels: Set<VerificationLevel> = [.standard, .full]
+
+    func results(_ context: VerificationContext) throws -> [CheckResult] {
+        try context.activeItems.flatMap { applied, item -> [CheckResult] in
+            guard case .sync(let sync) = item.action, !context.hasEnded(sync, since: applied) else { return [] }
+            return [try result(of: sync, in: applied, context)]
+        }
+    }
+
+    private func result(
+        of sync: Sync, in applied: AppliedScript, _ context: VerificationContext
+    ) throws -> CheckResult {
+        let backend = context.backend
+        let mapping = try MappingSource(
+            mapping: sync.mapping, source: sync.source, target: sync.target, backend: backend)
+        let comparison = try RowComparison(
+            expected: mapping.select, columns: mapping.columns, table: sync.target, key: sync.key,
+            backend: backend)
+        let unplaced = try Unplaced(sync: sync, mapping: mapping, script: applied.script, backend: backend)
+        let count = comparison.differenceCount + unplaced.count
+        return CheckResult(
+            check: name, subject: "\(sync.source) -> \(sync.target)",
+            verdict: count == 0 ? .exact : .differences,
+            summary: count == 0
+                ? "\(comparison.expectedRows) rows equal" : "\(count) rows are not as the mapping makes them",
+            figures: ["rows": comparison.expectedRows],
+            differences: comparison.differences + unplaced.differences, differenceCount: count)
+    }
+}
+
+/// Source rows that neither the mapping yields nor an `exceptions` step of the revision selects.
+struct Unplaced {
+    var count = 0
+    var differences: [Difference] = []
+
+    init(sync: Sync, mapping: MappingSource, script: Script, backend: any Backend) throws {
+        let key = sync.key.quotedIdentifier
+        var conditions = ["NOT EXISTS (SELECT 1 FROM (\(mapping.select)\n) AS m WHERE m.\(key) = s.\(key))"]
+        for item in script.upgrade.flatItems {
+            guard case .exceptions(let exceptions) = item.action, exceptions.table.name == sync.source.name
+            else { continue }
+            conditions.append(
+                "NOT EXISTS (SELECT 1 FROM (\(exceptions.mapping.text)\n) AS x WHERE x.\(exceptions.key.quotedIdentifier) = s.\(key))"
+            )
+        }
+        let source = "FROM \(backend.quoted(sync.source)) AS s WHERE " + conditions.joined(separator: " AND ")
+        count = try backend.session.scalar("SELECT count(*) \(source)").asInt ?? 0
+        guard count > 0 else { return }
+        differences = try backend.session.query("SELECT s.\(key) AS key \(source) ORDER BY s.\(key) LIMIT 10")
+            .map {
+                Difference(
+                    table: sync.source.name, key: $0.text("key"),
+                    message: "the row has no place in \(sync.target)")
+            }
+    }
+}
+
+extension VerificationContext {
+    /// The items of all upgrades that were run here, blocks flattened.
+    var activeItems: [(AppliedScript, Item)] {
+        applied.filter { $0.record.state == .applied }.flatMap { applied in
+            applied.script.upgrade.flatItems.map { (applied, $0) }
+        }
+    }
+
+    /// Whether a later revision ended the sync, or switched one of its tables away.
+    func hasEnded(_ sync: Sync, since revision: AppliedScript) -> Bool {
+        guard let index = applied.firstIndex(where: { $0.record.revision == revision.record.revision })
+        else { return false }
+        return applied[(index + 1)...].contains { later in
+            later.script.upgrade.flatItems.contains { item in
+                switch item.action {
+                case .unsync(let source, let target):
+                    source.name == sync.source.name && target.name == sync.target.name
+                case .switchTable(let move):
+                    move.source.name == sync.source.name || move.source.name == sync.target.name
+                default: false
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import MigratorDatabase
+import MigratorScript
+
+/// A mapping as verification runs it: unshadowed, with the output columns that the target has.
+struct MappingSource {
+    var select: String
+    var columns: [String]
+
+    /// - Parameter source: the table read; given another table (a backup), the mapping reads that one instead.
+    init(
+        mapping: Statement?, source: TableName, readFrom other: TableName? = nil, target: TableName,
+        backend: any Backend
+    ) throws {
+        let targetColumns = try backend.columnNames(of: target) ?? []
+        if let mapping {
+            let shadow = other.map {
+                "WITH \(source.name.quotedIdentifier) AS (SELECT * FROM \(backend.quoted($0))) "
+            }
+            select = "\(shadow ?? "")SELECT * FROM (\(mapping.text)\n) AS author"
+            let described = try backend.session.describe(select)
+            columns = described.filter(targetColumns.contains)
+        } else {
+            let read = other ?? source
+            let sourceColumns = try backend.columnNames(of: read) ?? []
+            columns = targetColumns.filter(sourceColumns.contains)
+            select =
+                "SELECT \(columns.map(\.quotedIdentifier).joined(separator: ", ")) FROM \(backend.quoted(read))"
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import MigratorScript
+
+/// A target or a state that cannot be planned for; the command line makes it an exit status.
+public struct PlanError: Error, Sendable, Equatable {
+    /// `unknown-revision`, `ambiguous-revision`, `out-of-range`, `target-behind`, `target-ahead`.
+    public var code: String
+    public var message: String
+    public var hint: String?
+
+    public init(code: String, message: String, hint: String? = nil) {
+        self.code = code
+        self.message = message
+        self.hint = hint
+    }
+}
+
+/// Where to go, as Alembic spells it: `head`, `base`, `current`, a revision or the beginning of one, each with an
+/// optional `+N` or `-N`; `+N` or `-N` alone counts from the current revision.
+public struct Target: Sendable, Equatable {
+    public enum Anchor: Sendable, Equatable {
+        case head
+        case base
+        case current
+        case revision(String)
+    }
+
+    public var anchor: Anchor
+    public var offset: Int
+    /// As it was written.
+    public var text: String
+
+    public init(_ text: String) throws(PlanError) {
+        self.text = text
+        var name = text[...]
+        offset = 0
+        if let sign = text.lastIndex(where: { $0 == "+" || $0 == "-" }) {
+            let digits = text[text.index(after: sign)...]
+            if !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }) {
+                guard let number = Int(digits), number <= 1_000_000 else {
+                    throw PlanError(code: "out-of-range", message: "\"\(text)\" counts too far")
+                }
+                offset = text[sign] == "-" ? -number : number
+                name = text[..<sign]
+            }
+        }
+        switch name {
+        case "head", "heads": anchor = .head
+        case "base": anchor = .base
+        case "current": anchor = .current
+        case "" where text != "": anchor = .current
+        default: anchor = .revision(String(name))
+        }
+        guard !text.isEmpty else {
+            throw PlanError(code: "unknown-revision", message: "the target is empty", hint: "write head, +1 or a revision")
+        }
+    }
+
+    /// True for `+N` and `-N` alone.
+    var isBareRelative: Bool { text.first == "+" || text.first == "-" }
+}
+
+extension Chain {
+    /// The number of revisions that are applied once the target is reached: 0 is base.
+    /// - Parameter applied: how many are applied now.
+    public func resolve(_ target: Target, applied: Int) throws(PlanError) -> Int {
+        let start: Int
+        switch target.anchor {
+        case .head: start = scripts.count
+        case .base: start = 0
+        case .current: start = applied
+        case .revision(let name): start = try position(matching: name) + 1
+        }
+        let end = start + target.offset
+        guard (0...scripts.count).contains(end), !(target.isBareRelative && target.offset == 0) else {
+            // Alembic's own words, which its users know.
+            let sign = target.offset < 0 ? "-" : "+"
+            let relative = target.isBareRelative ? target.text : "\(sign)\(abs(target.offset))"
+            throw PlanError(
+                code: "out-of-range",
+                message: "Relative revision \(relative) didn't produce \(abs(target.offset)) migrations")
+        }
+        return end
+    }
+
+    /// The position of the revision with this id or, unambiguously, this beginning of one.
+    public func position(matching name: String) throws(PlanError) -> Int {
+        if let position = position(of: name) { return position }
+        let candidates = scripts.filter { $0.revision.hasPrefix(name) }
+        if candidates.count == 1, let position = position(of: candidates[0].revision) { return position }
+        if candidates.isEmpty {
+            throw PlanError(
+                code: "unknown-revision", message: "no revision \"\(name)\"",
+                hint: scripts.isEmpty ? "there are no scripts" : "`migrator history` lists them all")
+        }
+        throw PlanError(
+            code: "ambiguous-revision",
+            message: "\"\(name)\" fits several revisions: " + candidates.map(\.revision).joined(separator: ", "),
+            hint: "write more of the id")
+    }
+}
+
+/// A part of the history: `a:b`, `a:`, `:b`, `-3:current`, `current:+2`.
+public struct HistoryRange: Sendable, Equatable {
+    public var from: Target?
+    public var to: Target?
+
+    public init(_ text: String) throws(PlanError) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2 else {
+            throw PlanError(
+                code: "unknown-revision", message: "\"\(text)\" is not a range", hint: "write FROM:TO, such as 0001:head")
+        }
+        from = parts[0].isEmpty ? nil : try Target(parts[0])
+        to = parts[1].isEmpty ? nil : try Target(parts[1])
+    }
+
+    /// The scripts of the range, both ends included, from base upwards.
+    /// - Parameter applied: how many revisions are applied; nil where no database was asked.
+    public func scripts(in chain: Chain, applied: Int?) throws(PlanError) -> [Script] {
+        // A bare `-3` before the colon counts back from the other end, as Alembic has it.
+        let end = try to.map { (target) throws(PlanError) in
+            try chain.resolve(target, applied: applied ?? chain.scripts.count)
+        } ?? chain.scripts.count
+        let start = try from.map { (target) throws(PlanError) in
+            try chain.resolve(target, applied: target.isBareRelative ? end : applied ?? chain.scripts.count)
+        } ?? 0
+        let first = max(start - 1, 0)
+        return first < end ? Array(chain.scripts[first..<end]) : []
+    }
+}

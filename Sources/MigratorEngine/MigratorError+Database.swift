@@ -7,7 +7,8 @@ extension MigratorError {
         self.init(code, status, Self.message(of: error), hint: Self.hint(for: error))
         if let detail = error.detail { details.append(detail) }
         if let constraint = error.constraint, !message.contains(constraint) {
-            details.append("constraint: \"\(constraint)\"" + (error.table.map { " of table \"\($0)\"" } ?? ""))
+            details.append(
+                "constraint: \"\(constraint)\"" + (error.table.map { " of table \"\($0)\"" } ?? ""))
         }
         if let context = error.context { details.append("context: " + context) }
     }

@@ -1,1 +1,4 @@
-print("x")
+import Glibc
+
+Interruption.watch()
+exit(Program(arguments: Array(CommandLine.arguments.dropFirst())).run().rawValue)

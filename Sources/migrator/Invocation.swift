@@ -1,0 +1,82 @@
+import MigratorDatabase
+import MigratorEngine
+import MigratorScript
+
+/// What a command works with: the options, where output goes, and the way to scripts and database.
+final class Invocation {
+    let options: GlobalOptions
+    let arguments: [String]
+    let console: Console
+    let reporter: ConsoleReporter
+    private(set) var locator: DatabaseLocator?
+    /// The environment that named the database.
+    private(set) var environment: String?
+    private var backend: (any Backend)?
+
+    init(options: GlobalOptions, arguments: [String], console: Console) {
+        self.options = options
+        self.arguments = arguments
+        self.console = console
+        reporter = ConsoleReporter(console)
+    }
+
+    deinit { backend?.session.close() }
+
+    /// Opens the database that is meant, and reads its scripts.
+    func migrator(_ access: DatabaseOpening.Access) throws -> Migrator {
+        let setup = try Setup(options)
+        let (locator, environment) = try setup.database()
+        self.locator = locator
+        self.environment = environment
+        if let environment, !console.mode.isQuiet {
+            console.error("environment \(environment): \(locator.shown.oneLine)")
+        }
+        let scripts = try ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
+        let backend = try DatabaseOpening.open(
+            locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
+        self.backend = backend
+        Interruption.register(backend.session.cancelHandle)
+        backend.session.onNotice = { [reporter] in reporter.report(.note($0)) }
+        let migrator = Migrator(
+            backend: backend, scripts: scripts, toolVersion: toolVersion, command: commandLine,
+            reporter: reporter)
+        migrator.isInterrupted = { Interruption.isRequested }
+        return migrator
+    }
+
+    /// The command as it was given, without what names a database.
+    var commandLine: String {
+        var words: [String] = ["migrator"]
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            if word == "--database" {
+                _ = rest.popFirst()
+            } else if !word.hasPrefix("--database="), !word.contains("://") {
+                words.append(word)
+            }
+        }
+        return words.joined(separator: " ")
+    }
+
+    /// Prints the result: the object of `--json`, or what `text` prints.
+    func finish(_ json: @autoclosure () -> JSONValue, text: () -> Void) {
+        guard console.mode.isJSON else { return text() }
+        var json = json()
+        if let locator { json["database"] = .string(locator.shown) }
+        if locator != nil { json["environment"] = JSONValue(environment) }
+        if !reporter.warnings.isEmpty, json["warnings"] == nil {
+            json["warnings"] = JSONValue(reporter.warnings)
+        }
+        if !reporter.notes.isEmpty, json["notes"] == nil { json["notes"] = JSONValue(reporter.notes) }
+        console.print(json)
+    }
+}
+
+extension DatabaseLocator {
+    var dialect: Dialect {
+        switch self {
+        case .postgresql: .postgresql
+        case .sqlite: .sqlite
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// `TABLE_backup`, made and compared in the open transaction under the lock that `beginWork` took, registered
+    /// with rows and hash. A difference leaves nothing behind: the caller rolls back.
+    public func backup(_ table: TableName, context: StepContext) throws -> StepOutcome {
+        guard let source = try catalog.relation(table), source.isTable else {
+            throw MigratorError(
+                "table-missing", .refused,
+                "the table \"\(table)\" does not exist, so that there is nothing to back up",
+                hint: "if the database already has what revision \(context.revision) makes, "
+                    + "run migrator stamp \(context.revision)")
+        }
+        let name = Self.truncated(source.name, suffix: "_backup")
+        var details = try makeRoom(for: TableName(schema: source.schema, name), context: context)
+        let columns = try catalog.columns(of: source.oid).map(\.name)
+        let key = try catalog.singleKeyColumn(of: source.oid)
+        let copy = TableName(schema: source.schema, name)
+        try copyRows(of: source, columns: columns, to: copy, revision: context.revision)
+        let content = try compare(source, with: copy, columns: columns, key: key)
+        try ledger.add(
+            try backupRecord(
+                kind: .table, source: TableName(schema: source.schema, source.name), name: name, key: key,
+                columns: columns, content: content, context: context))
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "backup",
+                subject: "\(source.schema).\(source.name)", verdict: Verdict.exact.rawValue,
+                detail: "{\"backup\":\(Self.json(name)),\"rows\":\(content.rows),"
+                    + "\"hash\":\(Self.json(content.hash)),\"algorithm\":\(Self.json(Self.hashAlgorithm))}"))
+        details.append("\(name): \(content.rows) rows compared, 0 differences")
+        return StepOutcome(rows: content.rows, details: details)
+    }
+
+    /// Creates a plain table with the rows: logged (an unlogged one is empty after a crash), for its owner alone.
+    func copyRows(
+        of source: CatalogRelation, columns: [String], to copy: TableName, revision: String
+    ) throws {
+        let target = quoted(copy)
+        let list = columns.map { "s.\($0.quotedIdentifier)" }.joined(separator: ", ")
+        try withPinnedOutput {
+            try session.execute("CREATE TABLE \(target) AS SELECT \(list) FROM \(source.quoted) s")
+        }
+        // ALTER DEFAULT PRIVILEGES may have let others in.
+        let grantees = try session.query(
+            """
+            SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+                aclexplode(c.relacl) g
+            WHERE n.nspname = $1 AND c.relname = $2 AND g.grantee <> c.relowner
+            """, [.text(copy.schema ?? schema), .text(copy.name)]
+        ).compactMap { $0[0].asText }
+        let roles = Set(grantees + ["PUBLIC"]).sorted().joined(separator: ", ")
+        let comment = "Backup of \(source.schema).\(source.name), made by migrator before revision \(revision)"
+        try session.execute(
+            "REVOKE ALL ON \(target) FROM \(roles); COMMENT ON TABLE \(target) IS \(comment.quotedLiteral)")
+    }
+
+    /// Compares rows and hashes of both, and with a key row by row.
+    /// - Throws: `MigratorError`, status difference, with the keys.
+    func compare(
+        _ source: CatalogRelation, with copy: TableName, columns: [String], key: String?
+    ) throws -> (rows: Int, hash: String) {
+        let name = TableName(schema: source.schema, source.name)
+        let original = try contentHash(of: name, columns: columns)
+        let copied = try contentHash(of: copy, columns: columns)
+        var keys: [String] = []
+        if let key {
+            // By the key's text: operators of other types' schemas are out of the pinned search path.
+            func side(_ relation: String) -> String {
+                "SELECT s.\(key.quotedIdentifier)::text AS k, \(Self.rowText(columns, of: "s")) AS r FROM \(relation) s"
+            }
+            keys = try withPinnedOutput {
+                try session.query(
+                    """
+                    SELECT coalesce(a.k, b.k) FROM (\(side(source.quoted))) a
+                    FULL JOIN (\(side(quoted(copy)))) b ON a.k = b.k
+                    WHERE a.r IS DISTINCT FROM b.r ORDER BY 1 LIMIT 11
+                    """
+                ).compactMap { $0[0].asText }
+            }
+        }
+        guard keys.isEmpty, original.rows == copied.rows, original.hash == copied.hash else {
+            throw MigratorError(
+                "backup-differs", .difference,
+                "the backup \"\(copy.name)\" is not equal to \"\(source.name)\"",
+                hint: "run the command again; if it happens again, report it",
+                details: ["\(original.rows) rows in the table, \(copied.rows) in the backup"]
+                    + keys.prefix(10).map { "\(key ?? "key") \($0) differs" }
+                    + (keys.count > 10 ? ["and more"] : []))
+        }
+        return (original.rows, original.hash)
+    }
+
+    // MARK: Names in the way
+
+    /// Frees a name for a new backup: a registered older one is renamed, an unregistered relation is refused or set aside.
+    func makeRoom(for table: TableName, context: StepContext) throws -> [String] {
+        guard let occupant = try catalog.relation(table) else { return [] }
+        let older = try ledger.backups().first { $0.schema == occupant.schema && $0.name == occupant.name }
+        if let older {
+            let name = try freeName(
+                Self.truncated(occupant.name, suffix: "_\(context.runID)"), in: occupant.schema)
+            try session.execute("ALTER TABLE \(occupant.quoted) RENAME TO \(name.quotedIdentifier)")
+            try ledger.renameBackup(older.id, to: name)
+            return ["older backup \(occupant.name) renamed \(name)"]
+        }
+        guard context.options.setsAside, occupant.isTable else {
+            throw MigratorError(
+                "backup-exists", .refused,
+                "the \(occupant.kindName) \"\(occupant.name)\" is in the way of a backup, and migrator did not make it",
+                hint: occupant.isTable
+                    ? "look at it, then rename it, or let --set-aside do so" : "rename or drop it")
+        }
+        return [try setAside(occupant, context: context)]
+    }
+
+    /// A name with a suffix within PostgreSQL's 63 bytes; the front is cut, at a character's boundary.
+    static func truncated(_ name: String, suffix: String) -> String {
+        var front = name
+        while front.utf8.count + suffix.utf8.count > 63, !front.isEmpty { front.removeLast() }
+        return front + suffix
+    }
+
+    /// The name, or with a number where it is taken.
+    func freeName(_ name: String, in schema: String) throws -> String {
+        var candidate = name
+        var number = 1
+        while try catalog.relation(TableName(schema: schema, candidate)) != nil {
+            number += 1
+            candidate = Self.truncated(name, suffix: "_\(number)")
+        }
+        return candidate
+    }
+
+    /// A JSON string.
+    static func json(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case _ where scalar.value < 32:
+                let hex = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

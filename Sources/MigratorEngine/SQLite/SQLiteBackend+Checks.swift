@@ -1,0 +1,3 @@
+extension SQLiteBackend: Backend {
+    public var checks: [any VerificationCheck] { [] }
+}

@@ -94,16 +94,8 @@ extension SQLiteBackend {
             rows = try session.run(
                 SQLiteTriggerStatements.ensure(
                     step, into: target.qualified, target: target.name.quotedIdentifier, from: mapping.select))
-        } catch let error as DatabaseError where error.message.contains("constraint failed") {
-            throw MigratorError(
-                "value-does-not-fit", .difference,
-                "a row does not fit into \"\(target.name)\": \(error.message)",
-                hint: "correct the row, the mapping or the target", location: ensure.mapping.location)
-        } catch let error as DatabaseError where error.message.contains("ON CONFLICT clause does not match") {
-            throw MigratorError(
-                "ensure-not-unique", .refused,
-                "\"\(target.name)\" has no unique constraint on \(ensure.on.joined(separator: ", "))",
-                hint: "add UNIQUE (\(ensure.on.joined(separator: ", "))) to it", location: ensure.mapping.location)
+        } catch {
+            throw ensureFails(error, target: target, ensure: ensure)
         }
         let missing = try missingRows(step, mapping: mapping, target: target)
         guard missing == 0 else {
@@ -113,6 +105,22 @@ extension SQLiteBackend {
         }
         try add(step, context: context)
         return StepOutcome(rows: rows, details: ["\(rows) rows written, every expected row is there"])
+    }
+
+    private func ensureFails(_ error: DatabaseError, target: SQLiteTable, ensure: Ensure) -> any Error {
+        if error.message.contains("constraint failed") {
+            return MigratorError(
+                "value-does-not-fit", .difference,
+                "a row does not fit into \"\(target.name)\": \(error.message)",
+                hint: "correct the row, the mapping or the target", location: ensure.mapping.location)
+        }
+        if error.message.contains("ON CONFLICT clause does not match") {
+            return MigratorError(
+                "ensure-not-unique", .refused,
+                "\"\(target.name)\" has no unique constraint on \(ensure.on.joined(separator: ", "))",
+                hint: "add UNIQUE (\(ensure.on.joined(separator: ", "))) to it", location: ensure.mapping.location)
+        }
+        return error
     }
 
     /// Rows that the mapping yields and the target lacks, or whose raised column stands too low.

@@ -51,9 +51,9 @@ extension SQLiteBackend {
     ) throws {
         do {
             try session.run(sql, parameters)
-        } catch let error as DatabaseError where error.message.contains("constraint failed")
-            || error.message.contains("datatype mismatch") || error.message.contains("cannot store")
-        {
+        } catch {
+            let refusals = ["constraint failed", "datatype mismatch", "cannot store"]
+            guard refusals.contains(where: error.message.contains) else { throw error }
             try nameRefusedRow(mapping, target: target, key: key)
             throw MigratorError(
                 "value-does-not-fit", .difference, "a row does not fit into \"\(target.name)\": \(error.message)",

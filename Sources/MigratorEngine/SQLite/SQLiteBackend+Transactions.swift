@@ -39,7 +39,8 @@ extension SQLiteBackend {
         while true {
             do {
                 return try session.begin()
-            } catch let error where error.kind == .lockNotAvailable {
+            } catch {
+                guard error.kind == .lockNotAvailable else { throw error }
                 guard ContinuousClock.now - start < options.lockTimeout else {
                     throw MigratorError(
                         "table-locked", .locked,
@@ -103,7 +104,8 @@ extension SQLiteBackend {
                     INSERT INTO temp.migrator_violations
                     SELECT lower("table"), rowid, lower(parent) FROM pragma_foreign_key_check($1)
                     """, [.text(table)])
-            } catch let error as DatabaseError where error.message.contains("foreign key mismatch") {
+            } catch {
+                guard error.message.contains("foreign key mismatch") else { throw error }
                 try session.run(
                     "INSERT INTO temp.migrator_violations VALUES (lower($1), NULL, NULL)", [.text(table)])
             }

@@ -67,11 +67,20 @@ public struct InventoryTable: Sendable, Equatable {
     }
 }
 
+/// A database's tables by their names in scripts.
+public protocol TableAccess: AnyObject {
+    var session: any Session { get }
+    /// The schema-qualified and quoted name; an unqualified table lives in the backend's schema.
+    func quoted(_ table: TableName) -> String
+    func tableExists(_ table: TableName) throws -> Bool
+    /// Names in order; nil where there is no such table or view.
+    func columnNames(of table: TableName) throws -> [String]?
+}
+
 /// What the executor needs of a database; one implementation each.
 /// Everything that changes data runs inside the transaction that `beginWork` opened,
 /// and writes what it did into the ledger there.
-public protocol Backend: AnyObject {
-    var session: any Session { get }
+public protocol Backend: TableAccess {
     var ledger: Ledger { get }
     /// The schema in which unqualified names live (`main` on SQLite).
     var schema: String { get }
@@ -94,11 +103,6 @@ public protocol Backend: AnyObject {
     func rollbackWork()
 
     // MARK: Catalog
-    /// The schema-qualified and quoted name; an unqualified table lives in `schema`.
-    func quoted(_ table: TableName) -> String
-    func tableExists(_ table: TableName) throws -> Bool
-    /// Names in order; nil where there is no such table or view.
-    func columnNames(of table: TableName) throws -> [String]?
     /// Definitions of all relations of `schema`, or of those named only.
     func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot
     /// The relations whose definition the open transaction may have changed; nil means: compare everything.
@@ -156,7 +160,7 @@ public protocol Backend: AnyObject {
     /// Content hash of a table's columns by the backend's own algorithm: rows, hash.
     func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String)
     /// Tells a restored copy of the database from the original; nil where that cannot be known.
-    func systemIdentity() throws -> String?
+    func identityOfSystem() throws -> String?
 
     // MARK: Backups
     /// Brings a registered backup back: a set-aside table by renaming it back (`into` nil), any other as a new table

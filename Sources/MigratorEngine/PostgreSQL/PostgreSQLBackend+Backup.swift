@@ -5,6 +5,12 @@ extension PostgreSQLBackend {
     /// `TABLE_backup`, made and compared in the open transaction under the lock that `beginWork` took, registered
     /// with rows and hash. A difference leaves nothing behind: the caller rolls back.
     public func backup(_ table: TableName, context: StepContext) throws -> StepOutcome {
+        try makeBackup(of: table, kind: .table, context: context)
+    }
+
+    func makeBackup(
+        of table: TableName, kind: BackupRecord.Kind, context: StepContext
+    ) throws -> StepOutcome {
         guard let source = try catalog.relation(table), source.isTable else {
             throw MigratorError(
                 "table-missing", .refused,
@@ -21,7 +27,7 @@ extension PostgreSQLBackend {
         let content = try compare(source, with: copy, columns: columns, key: key)
         try ledger.add(
             try backupRecord(
-                kind: .table, source: TableName(schema: source.schema, source.name), name: name, key: key,
+                kind: kind, source: TableName(schema: source.schema, source.name), name: name, key: key,
                 columns: columns, content: content, context: context))
         try ledger.add(
             ProofRecord(

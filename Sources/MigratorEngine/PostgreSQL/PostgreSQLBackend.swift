@@ -2,7 +2,7 @@ import MigratorDatabase
 import MigratorScript
 
 /// PostgreSQL behind the engine. Its ideas have a file each: `PostgreSQLBackend+Backup`, `+Switch`, ...
-public final class PostgreSQLBackend {
+public final class PostgreSQLBackend: TableAccess {
     public let session: any Session
     public let ledger: Ledger
     /// The schema in which unqualified names live, unquoted.

@@ -9,7 +9,7 @@ struct MappingSource {
     /// - Parameter source: the table read; given another table (a backup), the mapping reads that one instead.
     init(
         mapping: Statement?, source: TableName, readFrom other: TableName? = nil, target: TableName,
-        backend: any Backend
+        backend: any TableAccess
     ) throws {
         let targetColumns = try backend.columnNames(of: target) ?? []
         if let mapping {

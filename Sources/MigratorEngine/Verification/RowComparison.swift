@@ -13,7 +13,7 @@ struct RowComparison {
     ///   - expected: a SELECT that yields `columns` (the key among them), each by its name.
     ///   - table: for the differences' wording, and quoted for the statement.
     init(
-        expected: String, columns: [String], table: TableName, key: String, backend: any Backend
+        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess
     ) throws {
         let session = backend.session
         let comparison = ColumnComparison(session: session)

@@ -88,7 +88,7 @@ private struct EvidenceAge {
             return
         }
         if let system = backup.systemIdentifier,
-            let current = try backend.systemIdentity(), current != system
+            let current = try backend.identityOfSystem(), current != system
         {
             end = "the database was restored elsewhere since, so changes cannot be attributed"
             return

@@ -14,7 +14,7 @@ struct EnsureCheck: VerificationCheck {
         }
     }
 
-    private func result(of ensure: Ensure, _ backend: any Backend) throws -> CheckResult {
+    func result(of ensure: Ensure, _ backend: any TableAccess) throws -> CheckResult {
         let on = ensure.on.map(\.quotedIdentifier)
         let join = on.map { "t.\($0) = m.\($0)" }.joined(separator: " AND ")
         var condition = "t.\(on[0]) IS NULL"

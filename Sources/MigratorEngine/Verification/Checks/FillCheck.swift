@@ -14,7 +14,7 @@ struct FillCheck: VerificationCheck {
         }
     }
 
-    private func result(of fill: Fill, _ backend: any Backend) throws -> CheckResult {
+    private func result(of fill: Fill, _ backend: any TableAccess) throws -> CheckResult {
         let mapping = try MappingSource(
             mapping: fill.mapping, source: fill.table, target: fill.table, backend: backend)
         let key = fill.key.quotedIdentifier

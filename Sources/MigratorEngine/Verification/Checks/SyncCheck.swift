@@ -39,7 +39,7 @@ struct Unplaced {
     var count = 0
     var differences: [Difference] = []
 
-    init(sync: Sync, mapping: MappingSource, script: Script, backend: any Backend) throws {
+    init(sync: Sync, mapping: MappingSource, script: Script, backend: any TableAccess) throws {
         let key = sync.key.quotedIdentifier
         var conditions = ["NOT EXISTS (SELECT 1 FROM (\(mapping.select)\n) AS m WHERE m.\(key) = s.\(key))"]
         for item in script.upgrade.flatItems {

@@ -1,0 +1,69 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// Registered backups of tables that a downgrade is about to drop; what only they hold is counted.
+    public func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome {
+        var details: [String] = []
+        var total = 0
+        for table in tables {
+            guard try tableExists(table) else { continue }
+            guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(table)))").asBool else { continue }
+            let alone = try rowsHeldAlone(table)
+            let outcome = try makeBackup(of: table, kind: .archive, context: context)
+            total += outcome.rows ?? 0
+            details += outcome.details
+            details.append("\(table): \(alone) rows that nothing else holds")
+        }
+        return StepOutcome(rows: total, details: details)
+    }
+
+    /// Rows of a table that cannot be made again: for the target of a sync those that its mapping does not make
+    /// so; for all others, every one.
+    private func rowsHeldAlone(_ table: TableName) throws -> Int {
+        try session.scalar("SELECT count(*) FROM \(quoted(table))").asInt ?? 0
+    }
+
+    /// Key and values of columns that are about to go, for rows that have any.
+    public func archiveColumns(
+        _ columns: [String], of table: TableName, context: StepContext
+    ) throws -> StepOutcome {
+        guard let source = try catalog.relation(table) else { return StepOutcome() }
+        let keys = try catalog.constraints(of: source.oid).first { $0.kind == .primaryKey }?.columns ?? []
+        let kept = keys + columns.filter { !keys.contains($0) }
+        let list = kept.map(\.quotedIdentifier).joined(separator: ", ")
+        let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
+        let select = "SELECT \(list) FROM \(source.quoted) WHERE \(anyValue)"
+        guard try session.scalar("SELECT EXISTS (\(select))").asBool else { return StepOutcome(rows: 0) }
+        let name = Self.truncated(source.name, suffix: "_columns_backup")
+        let copy = TableName(schema: source.schema, name)
+        var details = try makeRoom(for: copy, context: context)
+        try session.execute("CREATE TABLE \(quoted(copy)) AS \(select)")
+        let comment =
+            "Values of \(columns.joined(separator: ", ")) of \(source.schema).\(source.name), kept by migrator when revision \(context.revision) was taken back"
+        try session.execute(
+            "REVOKE ALL ON \(quoted(copy)) FROM PUBLIC; COMMENT ON TABLE \(quoted(copy)) IS \(comment.quotedLiteral)")
+        let content = try contentHash(of: copy, columns: kept)
+        let expected = try session.scalar("SELECT count(*) FROM (\(select)) AS kept").asInt ?? -1
+        let different = try session.scalar(
+            "SELECT count(*) FROM (\(textRows(kept, select)) EXCEPT ALL \(textRows(kept, "SELECT * FROM \(quoted(copy))"))) AS d"
+        ).asInt ?? -1
+        guard content.rows == expected, different == 0 else {
+            throw MigratorError(
+                "backup-differs", .difference, "the backup \"\(name)\" is not equal to \"\(source.name)\"",
+                hint: "run the command again; if it happens again, report it")
+        }
+        try ledger.add(
+            try backupRecord(
+                kind: .columns, source: TableName(schema: source.schema, source.name), name: name,
+                key: keys.count == 1 ? keys[0] : nil, columns: kept, content: (content.rows, content.hash),
+                context: context))
+        details.append(
+            "\(name): \(content.rows) rows with values of \(columns.joined(separator: ", ")) kept")
+        return StepOutcome(rows: content.rows, details: details)
+    }
+
+    private func textRows(_ columns: [String], _ select: String) -> String {
+        "SELECT \(Self.rowText(columns, of: "r")) FROM (\(select)) AS r"
+    }
+}

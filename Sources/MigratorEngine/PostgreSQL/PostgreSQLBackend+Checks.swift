@@ -1,0 +1,11 @@
+extension PostgreSQLBackend {
+    public var checks: [any VerificationCheck] { standardChecks }
+}
+
+/// What both databases are verified by, in the order in which it is shown.
+var standardChecks: [any VerificationCheck] {
+    [
+        LedgerCheck(), FingerprintCheck(), BackupCheck(), SwitchCheck(), SyncCheck(), EnsureCheck(), FillCheck(),
+        OrphanCheck(), NextIDCheck(), ValidityCheck(), QueryCheck(), ExceptionCheck(),
+    ]
+}

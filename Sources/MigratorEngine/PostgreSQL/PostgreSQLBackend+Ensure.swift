@@ -1,0 +1,206 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    public func performEnsure(
+        _ ensure: Ensure, beforeRow: Bool, context: StepContext
+    ) throws -> StepOutcome {
+        try requireUnique(ensure.on, of: ensure.target, directive: "ensure")
+        let mapping = try analyse(
+            ensure.mapping, source: ensure.source, target: ensure.target, key: ensure.on.first ?? "")
+        if let missing = ensure.on.first(where: { !mapping.columns.contains($0) }) {
+            throw MigratorError(
+                "mapping-column", .malformedScripts, "the SELECT of \"ensure\" does not yield \"\(missing)\"",
+                hint: "select it, or take it out of on=", location: ensure.mapping.location)
+        }
+        try refuseUnknownRanks(ensure)
+        let rows: Int
+        do {
+            rows = try session.run(insertion(ensure, mapping, shadow: ""))
+        } catch {
+            guard error.isAboutRows else { throw error }
+            throw MigratorError(
+                "value-does-not-fit", .difference,
+                "a row for \"\(ensure.target)\" does not fit: \(error.message); nothing was committed",
+                hint: "mend the row, or name it with `exceptions`", location: ensure.mapping.location,
+                details: [error.detail].compactMap(\.self))
+        }
+        let result = try EnsureCheck().result(of: ensure, self)
+        guard result.differenceCount == 0 else {
+            throw MigratorError(
+                "content-differs", .difference,
+                "\"\(ensure.target)\" lacks rows that \"\(ensure.source)\" calls for: \(result.differenceCount); nothing was committed",
+                hint: "look for triggers on the target that swallow rows", location: ensure.mapping.location,
+                details: result.differences.map { "\($0.table ?? "") \($0.key ?? "")" })
+        }
+        try createTriggers(
+            "ensure", name: triggerName("ensure", context: context), body: body(ensure, mapping),
+            on: ensure.source, target: ensure.target,
+            events: [
+                ("\(beforeRow ? "BEFORE" : "AFTER") INSERT OR UPDATE", true)
+            ] + (ensure.owner == nil ? [] : [("AFTER DELETE", true)]), context: context)
+        return StepOutcome(rows: rows, details: ["every row is there"])
+    }
+
+    /// Safe beside others that create the same row: the one that comes second inserts nothing.
+    private func insertion(_ ensure: Ensure, _ mapping: PostgreSQLMapping, shadow: String) -> String {
+        let on = ensure.on.map(\.quotedIdentifier).joined(separator: ", ")
+        var conflict = "DO NOTHING"
+        if let raise = ensure.raise {
+            let updated = mapping.columns.filter { !ensure.on.contains($0) }.map {
+                "\($0.quotedIdentifier) = excluded.\($0.quotedIdentifier)"
+            }.joined(separator: ", ")
+            let column = raise.column.quotedIdentifier
+            conflict =
+                "DO UPDATE SET \(updated) WHERE \(rank("excluded.\(column)", raise)) > \(rank("t.\(column)", raise))"
+        }
+        return """
+            \(shadow) INSERT INTO \(quoted(ensure.target)) AS t (\(mapping.columnList))
+            SELECT \(mapping.columnList) FROM (
+            \(ensure.mapping.text)
+            ) AS mapping ON CONFLICT (\(on)) \(conflict)
+            """
+    }
+
+    private func rank(_ value: String, _ raise: Ensure.Raise) -> String {
+        let order = raise.order.map(\.quotedLiteral).joined(separator: ", ")
+        return "coalesce(array_position(ARRAY[\(order)]::text[], \(value)::text), 0)"
+    }
+
+    private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping) -> String {
+        let deletion = ensure.owner.map { owner in
+            """
+            IF TG_OP = 'DELETE' THEN
+                DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\(ownerKey(ensure));
+                RETURN NULL;
+            END IF;
+            """
+        }
+        return """
+            BEGIN
+                \(deletion ?? "")
+                \(insertion(ensure, mapping, shadow: shadow(ensure.source, by: "NEW")));
+                RETURN NEW;
+            END
+            """
+    }
+
+    /// The column of the source that owns a target row: its single-column primary key.
+    private func ownerKey(_ ensure: Ensure) -> String {
+        let key = try? catalog.oid(of: ensure.source).flatMap { try catalog.singleKeyColumn(of: $0) }
+        return (key ?? "id").quotedIdentifier
+    }
+
+    private func refuseUnknownRanks(_ ensure: Ensure) throws {
+        guard let raise = ensure.raise else { return }
+        let order = raise.order.map(\.quotedLiteral).joined(separator: ", ")
+        let unknown = try session.query(
+            """
+            SELECT DISTINCT m.\(raise.column.quotedIdentifier)::text FROM (\(ensure.mapping.text)
+            ) AS m WHERE (m.\(raise.column.quotedIdentifier)::text = ANY (ARRAY[\(order)]::text[])) IS NOT TRUE LIMIT 3
+            """)
+        guard unknown.isEmpty else {
+            let values = unknown.map { $0[0].asText.map { "\"\($0)\"" } ?? "NULL" }.joined(separator: ", ")
+            throw MigratorError(
+                "unknown-rank", .difference,
+                "the SELECT of \"ensure\" yields \(values) for \"\(raise.column)\", which raise= does not name",
+                hint: "name every value from lowest to highest", location: ensure.mapping.location)
+        }
+    }
+
+    // MARK: Fill
+
+    public func performFill(_ fill: Fill, context: StepContext) throws -> StepOutcome {
+        let mapping = try analyse(fill.mapping, source: fill.table, target: fill.table, key: fill.key)
+        try requireRowLocal(mapping, "the fill of \"\(fill.table)\"", location: fill.mapping.location)
+        let columns = mapping.columns.filter { $0 != fill.key }
+        guard !columns.isEmpty else {
+            throw MigratorError(
+                "mapping-column", .malformedScripts, "the SELECT of \"fill\" yields nothing but the key",
+                hint: "select the columns that are to be filled", location: fill.mapping.location)
+        }
+        let key = fill.key.quotedIdentifier
+        let assignments = columns.map { column in
+            let name = column.quotedIdentifier
+            return "\(name) = coalesce(t.\(name), m.\(name))"
+        }.joined(separator: ", ")
+        let lacking = columns.map {
+            "t.\($0.quotedIdentifier) IS NULL AND m.\($0.quotedIdentifier) IS NOT NULL"
+        }.joined(separator: " OR ")
+        let rows = try withoutOwnTriggers(on: fill.table) {
+            try session.run(
+                """
+                UPDATE \(quoted(fill.table)) AS t SET \(assignments) FROM (
+                \(mapping.select)
+                ) AS m WHERE m.\(key) = t.\(key) AND (\(lacking))
+                """)
+        }
+        try createTriggers(
+            "fill", name: triggerName("fill", context: context), body: fillBody(fill, columns), on: fill.table,
+            target: fill.table, events: [("BEFORE INSERT OR UPDATE", true)], context: context)
+        return StepOutcome(rows: rows, details: [])
+    }
+
+    /// A column is computed where it is NULL, and again where what it is computed from has changed and the
+    /// writer left the column itself alone.
+    private func fillBody(_ fill: Fill, _ columns: [String]) -> String {
+        let list = columns.map { "m.\($0.quotedIdentifier)" }.joined(separator: ", ")
+        func select(_ row: String, into record: String) -> String {
+            "\(shadow(fill.table, by: row)) SELECT \(list) INTO \(record) FROM (\(fill.mapping.text)\n) AS m;"
+        }
+        let onInsert = columns.map { column in
+            let name = column.quotedIdentifier
+            return "IF NEW.\(name) IS NULL THEN NEW.\(name) := made.\(name); END IF;"
+        }.joined(separator: "\n")
+        let onUpdate = columns.map { column in
+            let name = column.quotedIdentifier
+            return """
+                IF NEW.\(name) IS NULL OR NEW.\(name) IS NOT DISTINCT FROM OLD.\(name)
+                    AND made.\(name) IS DISTINCT FROM was.\(name) THEN
+                    NEW.\(name) := made.\(name);
+                END IF;
+                """
+        }.joined(separator: "\n")
+        return """
+            DECLARE
+                made record;
+                was record;
+            BEGIN
+                \(select("NEW", into: "made"))
+                IF TG_OP = 'INSERT' THEN
+                    \(onInsert)
+                    RETURN NEW;
+                END IF;
+                \(select("OLD", into: "was"))
+                \(onUpdate)
+                RETURN NEW;
+            END
+            """
+    }
+
+    // MARK: Exceptions
+
+    public func recordExceptions(_ exceptions: Exceptions, context: StepContext) throws -> StepOutcome {
+        let key = exceptions.key.quotedIdentifier
+        let rows: Int
+        do {
+            rows = try session.run(
+                """
+                INSERT INTO \(ledger.table("exception")) (revision, item, table_name, row_key, reason, row_data)
+                SELECT $1, $2, $3, m.\(key)::text, m.reason::text, to_jsonb(s)::text
+                FROM (\(exceptions.mapping.text)
+                ) AS m JOIN \(quoted(exceptions.table)) AS s ON s.\(key) = m.\(key)
+                ON CONFLICT (revision, item, table_name, row_key) DO UPDATE SET reason = excluded.reason
+                """,
+                [.text(context.revision), SQLValue(context.item), .text(exceptions.table.name)])
+        } catch {
+            guard error.kind == .statement else { throw error }
+            throw MigratorError(error, statement: exceptions.mapping, prefix: .max)
+        }
+        if rows > 0 {
+            context.reporter.report(
+                .warning("\(rows) rows of \(exceptions.table) cannot be placed; the ledger lists them with the reason"))
+        }
+        return StepOutcome(rows: rows, details: [])
+    }
+}

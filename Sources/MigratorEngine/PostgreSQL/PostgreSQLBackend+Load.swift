@@ -1,0 +1,136 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// Copies what a mapping yields into a table, in one statement, so that keys among its own rows hold whatever
+    /// the order. Into an empty table the secondary indexes and foreign keys are built after the rows.
+    /// - Returns: the rows inserted.
+    func load(
+        _ mapping: PostgreSQLMapping, into target: TableName, source: TableName, key: String,
+        statement: Statement?, conflict: String, context: StepContext
+    ) throws -> Int {
+        let isEmpty = try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(target)))").asBool
+        let detached = isEmpty ? try detach(target) : []
+        let insert = """
+            INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            SELECT \(mapping.columnList) FROM (
+            \(mapping.select)
+            ) AS mapping \(conflict)
+            """
+        do {
+            let rows = try session.savepoint {
+                let rows = try session.run(insert)
+                for definition in detached { try session.execute(definition) }
+                return rows
+            }
+            return rows
+        } catch let error as DatabaseError where error.isAboutRows {
+            throw try rowError(
+                error, mapping: mapping, target: target, source: source, key: key, statement: statement)
+        }
+    }
+
+    /// Takes secondary indexes and foreign keys off and returns the statements that bring them back.
+    private func detach(_ table: TableName) throws -> [String] {
+        guard let oid = try catalog.oid(of: table) else { return [] }
+        let name = quoted(table)
+        var definitions: [String] = []
+        for index in try catalog.indexes(of: oid)
+        where index.constraint == nil && !index.isReplicaIdentity && !index.isUnique {
+            let schemaName = (table.schema ?? schema).quotedIdentifier
+            try session.execute("DROP INDEX \(schemaName).\(index.name.quotedIdentifier)")
+            definitions.append(index.definition)
+            if let comment = index.comment {
+                definitions.append(
+                    "COMMENT ON INDEX \(schemaName).\(index.name.quotedIdentifier) IS \(comment.quotedLiteral)")
+            }
+        }
+        for constraint in try catalog.constraints(of: oid)
+        where constraint.kind == .foreignKey && !constraint.isInherited {
+            let quotedName = constraint.name.quotedIdentifier
+            try session.execute("ALTER TABLE \(name) DROP CONSTRAINT \(quotedName)")
+            definitions.append("ALTER TABLE \(name) ADD CONSTRAINT \(quotedName) \(constraint.definition)")
+            if let comment = constraint.comment {
+                definitions.append(
+                    "COMMENT ON CONSTRAINT \(quotedName) ON \(name) IS \(comment.quotedLiteral)")
+            }
+        }
+        return definitions
+    }
+
+    /// Names the row that does not fit, found by trying the rows' halves.
+    private func rowError(
+        _ error: DatabaseError, mapping: PostgreSQLMapping, target: TableName, source: TableName, key: String,
+        statement: Statement?
+    ) throws -> MigratorError {
+        var details = [error.detail].compactMap(\.self)
+        if let culprit = try culprit(mapping, target: target, source: source, key: key) {
+            details.insert("\(source) \(key) \(culprit)", at: 0)
+        }
+        let column = error.column.map { " in \"\($0)\"" } ?? ""
+        return MigratorError(
+            "value-does-not-fit", .difference,
+            "a row of \"\(source)\" does not fit into \"\(target)\"\(column): \(error.message); nothing was committed",
+            hint: "mend the row, or widen the target", location: statement?.location, details: details)
+    }
+
+    private func culprit(
+        _ mapping: PostgreSQLMapping, target: TableName, source: TableName, key: String
+    ) throws -> String? {
+        let quotedKey = key.quotedIdentifier
+        func fails(_ condition: String) throws -> Bool {
+            do {
+                try session.savepoint(keeping: false) {
+                    try session.execute(
+                        """
+                        WITH \(source.name.quotedIdentifier) AS (SELECT * FROM \(quoted(source)) WHERE \(condition))
+                        INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+                        SELECT \(mapping.columnList) FROM (\(mapping.select)
+                        ) AS mapping
+                        """)
+                }
+                return false
+            } catch let error as DatabaseError where error.isAboutRows {
+                return true
+            }
+        }
+        let keys = "SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(quoted(source))"
+        var low = 1
+        var high = try session.scalar("SELECT count(*) FROM \(quoted(source))").asInt ?? 0
+        // By halves: the front half fails by itself, or the row is in the back half.
+        while low < high {
+            let middle = (low + high) / 2
+            let isInFront = try fails(
+                "\(quotedKey) IN (SELECT k FROM (\(keys)) AS numbered WHERE n BETWEEN \(low) AND \(middle))")
+            if isInFront { high = middle } else { low = middle + 1 }
+        }
+        return try session.scalar("SELECT k::text FROM (\(keys)) AS numbered WHERE n = \(low)").asText
+    }
+
+    /// `copy`: the rows are brought over once; the source stays. A mapping that is not row-local is copied whole.
+    public func performCopy(_ move: Move, context: StepContext) throws -> StepOutcome {
+        let mapping = try analyse(move.mapping, source: move.source, target: move.target, key: move.key)
+        guard mapping.columns.contains(move.key) else {
+            throw MigratorError(
+                "mapping-column", .malformedScripts, "the mapping does not yield the key \"\(move.key)\"",
+                hint: "select it", location: move.mapping?.location)
+        }
+        let rows = try load(
+            mapping, into: move.target, source: move.source, key: move.key, statement: move.mapping, conflict: "",
+            context: context)
+        let comparison = try RowComparison(
+            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key, backend: self)
+        try refuse(comparison, what: "\"\(move.target)\" is not what the mapping makes of \"\(move.source)\"")
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "copy",
+                subject: "\(move.source) -> \(move.target)", verdict: Verdict.exact.rawValue,
+                detail: "{\"rows\":\(rows)}"))
+        return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+    }
+}
+
+extension DatabaseError {
+    /// A value that does not fit (class 22) or a constraint that a row breaks (class 23).
+    var isAboutRows: Bool { sqlState.map { $0.hasPrefix("22") || $0.hasPrefix("23") } ?? false }
+}

@@ -1,0 +1,113 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    /// One way: the rows are brought over and compared, then triggers keep the target equal (window mode: the
+    /// source is locked against writers, so the load needs no trigger beside it).
+    public func performSync(_ sync: Sync, context: StepContext) throws -> StepOutcome {
+        guard sync.back == nil else {
+            throw MigratorError(
+                "two-way-sync-unsupported", .malformedScripts,
+                "a sync in two directions is not available yet", hint: "write \(sync.source) -> \(sync.target)",
+                location: sync.mapping?.location)
+        }
+        let mapping = try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
+        try requireRowLocal(
+            mapping, "the sync of \"\(sync.source)\" to \"\(sync.target)\"", location: sync.mapping?.location)
+        try requireUnique([sync.key], of: sync.target, directive: "sync")
+        let rows = try load(
+            mapping, into: sync.target, source: sync.source, key: sync.key, statement: sync.mapping,
+            conflict: "ON CONFLICT (\(sync.key.quotedIdentifier)) DO NOTHING", context: context)
+        try prove(sync, mapping: mapping, context: context)
+        try createTriggers(
+            "sync", name: triggerName("sync", context: context), body: syncBody(sync, mapping), on: sync.source,
+            target: sync.target,
+            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)], context: context)
+        return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+    }
+
+    /// ONLINE.md H1: an upsert, and on the way of a delete the isolation guard, which makes a row that the
+    /// writer's snapshot cannot see raise 40001 instead of being missed.
+    private func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping) -> String {
+        let key = sync.key.quotedIdentifier
+        let target = quoted(sync.target)
+        let assignments = mapping.columns.filter { $0 != sync.key }.map {
+            "\($0.quotedIdentifier) = excluded.\($0.quotedIdentifier)"
+        }
+        let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
+        func upsert(_ row: String) -> String {
+            """
+            \(shadow(sync.source, by: row))
+            INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            SELECT \(mapping.columnList) FROM (
+            \(mapping.select)
+            ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update)
+            """
+        }
+        return """
+            DECLARE placed bigint;
+            BEGIN
+                IF TG_OP = 'TRUNCATE' THEN
+                    DELETE FROM \(target);
+                    RETURN NULL;
+                END IF;
+                IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
+                    DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+                        \(upsert("OLD"));
+                        DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                    END IF;
+                END IF;
+                IF TG_OP <> 'DELETE' THEN
+                    \(upsert("NEW"));
+                    GET DIAGNOSTICS placed = ROW_COUNT;
+                    IF placed = 0 THEN
+                        DELETE FROM \(target) AS t WHERE t.\(key) = NEW.\(key);
+                    END IF;
+                END IF;
+                RETURN NULL;
+            END
+            """
+    }
+
+    /// Every row of the target is what the mapping makes of the source, and every source row has its place.
+    private func prove(_ sync: Sync, mapping: PostgreSQLMapping, context: StepContext) throws {
+        let comparison = try RowComparison(
+            expected: mapping.select, columns: mapping.columns, table: sync.target, key: sync.key, backend: self)
+        try refuse(comparison, what: "\"\(sync.target)\" is not what the mapping makes of \"\(sync.source)\"")
+        let key = sync.key.quotedIdentifier
+        let unplaced = try session.query(
+            """
+            SELECT s.\(key)::text AS key, count(*) OVER () AS total FROM \(quoted(sync.source)) AS s
+            WHERE NOT EXISTS (SELECT 1 FROM (\(mapping.select)
+                ) AS m WHERE m.\(key) = s.\(key))
+              AND NOT EXISTS (SELECT 1 FROM \(ledger.table("exception")) AS x
+                WHERE x.revision = $1 AND x.table_name = $2 AND x.row_key = s.\(key)::text)
+            ORDER BY s.\(key) LIMIT 10
+            """, [.text(context.revision), .text(sync.source.name)])
+        guard unplaced.isEmpty else {
+            throw MigratorError(
+                "rows-without-place", .difference,
+                "\(unplaced.first?.int("total") ?? 0) rows of \"\(sync.source)\" have no place in \"\(sync.target)\"; nothing was committed",
+                hint: "let the mapping yield them, or select them with `exceptions` and a reason",
+                location: sync.mapping?.location,
+                details: unplaced.map { "\(sync.source) \(sync.key) \($0.text("key") ?? "")" })
+        }
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "sync",
+                subject: "\(sync.source) -> \(sync.target)", verdict: Verdict.exact.rawValue,
+                detail: "{\"rows\":\(comparison.expectedRows)}"))
+    }
+
+    func refuse(_ comparison: RowComparison, what: String) throws {
+        guard comparison.differenceCount > 0 else { return }
+        throw MigratorError(
+            "content-differs", .difference,
+            "\(what): \(comparison.differenceCount) rows differ; nothing was committed",
+            hint: "look for triggers on the target that change or swallow rows, and for types that lose precision",
+            details: comparison.differences.map {
+                "\($0.table ?? "") \($0.key ?? ""): \($0.message)"
+            })
+    }
+}

@@ -1,0 +1,127 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Trigger functions of sync, ensure and fill: made, taken away, and silenced while the tool itself writes.
+extension PostgreSQLBackend {
+    static let triggerKinds = ["sync", "ensure", "fill"]
+
+    /// `migrator_0003_007_sync`: triggers of one kind fire in the order of their names, so the item is padded.
+    func triggerName(_ kind: String, context: StepContext) -> String {
+        let number = String(context.item)
+        let padded = String(repeating: "0", count: max(0, 3 - number.count)) + number
+        return Self.truncated("migrator_\(context.revision)", suffix: "_\(padded)_\(kind)")
+    }
+
+    /// Creates function and triggers in one go, so that no writer meets one without the other (ONLINE.md H3).
+    ///
+    /// The function runs with its owner's rights and pinned settings: a writer needs no grant on the target, and
+    /// its TimeZone or search_path changes nothing (H6, H17, H21).
+    /// - Parameter events: what stands between CREATE TRIGGER name and ON table, such as `AFTER INSERT OR UPDATE`,
+    ///   with whether it fires for each row.
+    func createTriggers(
+        _ kind: String, name: String, body: String, on source: TableName, target: TableName,
+        events: [(event: String, isRow: Bool)], context: StepContext
+    ) throws {
+        let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
+        let tag = "$migrator$"
+        try session.execute(
+            """
+            CREATE FUNCTION \(function)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, \(schema.quotedIdentifier), pg_temp
+            SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres'
+            AS \(tag)
+            #variable_conflict use_column
+            \(body)
+            \(tag);
+            REVOKE ALL ON FUNCTION \(function)() FROM PUBLIC
+            """)
+        var triggers: [TriggerRecord.Trigger] = []
+        for (index, event) in events.enumerated() {
+            let trigger = index == 0 ? name : Self.truncated(name, suffix: "_\(index)")
+            try session.execute(
+                """
+                CREATE TRIGGER \(trigger.quotedIdentifier) \(event.event) ON \(quoted(source))
+                FOR EACH \(event.isRow ? "ROW" : "STATEMENT") EXECUTE FUNCTION \(function)()
+                """)
+            triggers.append(TriggerRecord.Trigger(table: quoted(source), name: trigger.quotedIdentifier))
+        }
+        let record = TriggerRecord(
+            source: source.name, target: target.name, function: function, triggers: triggers)
+        try ledger.add(
+            ObjectRecord(
+                runID: context.runID, revision: context.revision, item: context.item, kind: kind,
+                name: "\(source) -> \(target)", detail: record.json))
+    }
+
+    /// `WITH source AS (SELECT NEW.*) INSERT ...`: the mapping sees one row where it names its table.
+    func shadow(_ source: TableName, by row: String) -> String {
+        "WITH \(source.name.quotedIdentifier) AS (SELECT \(row).*)"
+    }
+
+    /// Runs `body` while the tool's own triggers on a table are off: what they would do the tool does itself.
+    func withoutOwnTriggers<Result>(on table: TableName, _ body: () throws -> Result) throws -> Result {
+        let triggers = try Self.triggerKinds.flatMap { try ledger.objects(kind: $0) }
+            .compactMap { TriggerRecord(json: $0.detail) }.flatMap(\.triggers)
+            .filter { $0.table == quoted(table) }
+        func set(_ state: String) throws {
+            for trigger in triggers {
+                try session.execute("ALTER TABLE \(trigger.table) \(state) TRIGGER \(trigger.name)")
+            }
+        }
+        try set("DISABLE")
+        let result = try body()
+        try set("ENABLE")
+        return result
+    }
+
+    public func performUnsync(
+        source: TableName, target: TableName, context: StepContext
+    ) throws -> StepOutcome {
+        let name = "\(source) -> \(target)"
+        let objects = try ledger.objects(kind: "sync").filter { $0.name == name }
+        for object in objects { try removeTrigger(object) }
+        return StepOutcome(
+            details: [objects.isEmpty ? "there was none" : "triggers removed, the data stays"])
+    }
+
+    public func removeTriggers(ofRevision revision: String, context: StepContext) throws {
+        for kind in Self.triggerKinds {
+            for object in try ledger.objects(revision: revision, kind: kind) { try removeTrigger(object) }
+        }
+    }
+
+    private func removeTrigger(_ object: ObjectRecord) throws {
+        if let record = TriggerRecord(json: object.detail) {
+            for trigger in record.triggers {
+                // The table may be gone, and its triggers with it.
+                guard try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(trigger.table)]).asBool
+                else { continue }
+                try session.execute("DROP TRIGGER IF EXISTS \(trigger.name) ON \(trigger.table)")
+            }
+            try session.execute("DROP FUNCTION IF EXISTS \(record.function)()")
+        }
+        try ledger.removeObject(object.id)
+    }
+
+    /// The columns of a unique index that is not partial, as sets.
+    func uniqueColumnSets(of table: TableName) throws -> [Set<String>] {
+        try session.query(
+            """
+            SELECT string_agg(quote_ident(a.attname), ',') FROM pg_catalog.pg_index i
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+            WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+              AND i.indexprs IS NULL
+            GROUP BY i.indexrelid
+            """, [.text(quoted(table))]
+        ).map { Set(PostgreSQLCatalog.identifiers($0[0].asText)) }
+    }
+
+    func requireUnique(_ columns: [String], of table: TableName, directive: String) throws {
+        guard try uniqueColumnSets(of: table).contains(Set(columns)) else {
+            throw MigratorError(
+                "no-unique-key", .malformedScripts,
+                "\"\(directive)\" needs a primary key or unique constraint of \"\(table)\" on (\(columns.joined(separator: ", ")))",
+                hint: "declare it where the table is created")
+        }
+    }
+}

@@ -1,0 +1,153 @@
+-- migrator:revision 0003
+-- migrator:revises 0002
+-- migrator:message Add conversations, statuses, presence and enhanced messages
+
+-- Additive: old code goes on writing `messages`, and triggers place what it writes.
+
+-- migrator:upgrade
+-- migrator:leftovers message_status, enhanced_messages, conversation_participants, conversations, user_presence
+
+-- migrator:when column users.socket_id missing
+ALTER TABLE users ADD COLUMN socket_id TEXT;
+-- migrator:end
+-- migrator:when column users.last_seen missing
+ALTER TABLE users ADD COLUMN last_seen DATETIME;
+-- migrator:end
+
+-- One for each pair of people, the lower id first; lo = hi is the note to self. A group has its people in
+-- conversation_participants alone.
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL DEFAULT 'direct' CHECK (kind IN ('direct', 'group')),
+    title TEXT,
+    user_lo INTEGER REFERENCES users (id) ON DELETE CASCADE,
+    user_hi INTEGER REFERENCES users (id) ON DELETE CASCADE,
+    created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    UNIQUE (user_lo, user_hi),
+    CHECK ((kind = 'direct') = (user_lo IS NOT NULL AND user_hi IS NOT NULL)),
+    CHECK (user_lo <= user_hi)
+);
+CREATE INDEX idx_conversations_user_hi ON conversations (user_hi);
+
+CREATE TABLE conversation_participants (
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    role TEXT NOT NULL DEFAULT 'member',
+    joined_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    last_read_at DATETIME,
+    PRIMARY KEY (conversation_id, user_id)
+);
+CREATE INDEX idx_conversation_participants_user_id ON conversation_participants (user_id);
+
+-- migrator:when column messages.conversation_id missing
+ALTER TABLE messages ADD COLUMN conversation_id INTEGER
+    REFERENCES conversations (id) ON DELETE SET NULL;
+-- migrator:end
+
+CREATE TABLE enhanced_messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    sender_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind VARCHAR(50) NOT NULL DEFAULT 'text',
+    content TEXT,
+    reply_to_id INTEGER REFERENCES enhanced_messages (id) ON DELETE SET NULL,
+    file_url VARCHAR(500),
+    file_name VARCHAR(255),
+    file_size INTEGER,
+    file_type VARCHAR(100),
+    created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    edited_at DATETIME,
+    deleted_at DATETIME
+);
+CREATE INDEX idx_enhanced_messages_conversation ON enhanced_messages (conversation_id, created_at, id);
+CREATE INDEX idx_enhanced_messages_reply_to_id ON enhanced_messages (reply_to_id);
+CREATE INDEX idx_enhanced_messages_sender_id ON enhanced_messages (sender_id);
+
+CREATE TABLE message_status (
+    message_id INTEGER NOT NULL REFERENCES enhanced_messages (id) ON DELETE CASCADE,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    status TEXT NOT NULL DEFAULT 'sent' CHECK (status IN ('sent', 'delivered', 'read')),
+    delivered_at DATETIME,
+    read_at DATETIME,
+    PRIMARY KEY (message_id, user_id)
+);
+CREATE INDEX idx_message_status_user_id ON message_status (user_id, status);
+
+CREATE TABLE user_presence (
+    user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    status TEXT NOT NULL DEFAULT 'offline',
+    last_seen DATETIME
+);
+
+-- migrator:exceptions messages key=id
+SELECT id, 'its sender or recipient is not known' AS reason
+FROM messages WHERE sender_id IS NULL OR recipient_id IS NULL;
+
+-- migrator:ensure messages -> conversations on=user_lo,user_hi
+SELECT DISTINCT min(sender_id, recipient_id) AS user_lo, max(sender_id, recipient_id) AS user_hi
+FROM messages WHERE sender_id IS NOT NULL AND recipient_id IS NOT NULL;
+
+-- migrator:ensure conversations -> conversation_participants on=conversation_id,user_id
+SELECT id AS conversation_id, user_lo AS user_id, created_at AS joined_at
+FROM conversations WHERE user_lo IS NOT NULL
+UNION ALL
+SELECT id, user_hi, created_at FROM conversations WHERE user_hi <> user_lo;
+
+-- migrator:fill messages key=id
+SELECT m.id, c.id AS conversation_id
+FROM messages m
+JOIN conversations c ON c.user_lo = min(m.sender_id, m.recipient_id)
+                    AND c.user_hi = max(m.sender_id, m.recipient_id)
+WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL;
+
+CREATE INDEX idx_messages_conversation_id ON messages (conversation_id, created_at);
+
+-- migrator:sync messages -> enhanced_messages key=id mapping=select
+SELECT id, conversation_id, sender_id, type AS kind, content, reply_to_id,
+       file_url, file_name, file_size, file_type, created_at,
+       CASE WHEN updated_at > created_at THEN updated_at END AS edited_at,
+       CASE WHEN is_deleted THEN coalesce(deleted_at, updated_at, created_at) ELSE deleted_at END AS deleted_at
+FROM messages WHERE conversation_id IS NOT NULL;
+
+-- The application marks a message as read by either column. A status only ever moves upwards.
+-- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
+SELECT id AS message_id, recipient_id AS user_id,
+       CASE WHEN is_read OR read_at IS NOT NULL THEN 'read' ELSE 'sent' END AS status, read_at
+FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+
+-- migrator:verify every message stands in the conversation of its two people
+SELECT m.id FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id
+WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL
+  AND (c.user_lo IS NOT min(m.sender_id, m.recipient_id)
+    OR c.user_hi IS NOT max(m.sender_id, m.recipient_id));
+
+-- migrator:verify every conversation has its people
+SELECT c.id FROM conversations c
+LEFT JOIN conversation_participants lo ON lo.conversation_id = c.id AND lo.user_id = c.user_lo
+LEFT JOIN conversation_participants hi ON hi.conversation_id = c.id AND hi.user_id = c.user_hi
+WHERE c.kind = 'direct' AND (lo.user_id IS NULL OR hi.user_id IS NULL);
+
+-- migrator:verify what was read is read
+SELECT m.id FROM messages m
+LEFT JOIN message_status s ON s.message_id = m.id AND s.user_id = m.recipient_id
+WHERE (m.is_read OR m.read_at IS NOT NULL) AND m.conversation_id IS NOT NULL AND m.recipient_id IS NOT NULL
+  AND s.status IS NOT 'read';
+
+-- migrator:downgrade
+-- migrator:unsync messages -> enhanced_messages
+-- migrator:archive conversations, conversation_participants, enhanced_messages, message_status, user_presence
+DROP TABLE message_status;
+DROP TABLE enhanced_messages;
+DROP TABLE conversation_participants;
+DROP TABLE user_presence;
+DROP INDEX idx_messages_conversation_id;
+-- migrator:when created messages.conversation_id
+ALTER TABLE messages DROP COLUMN conversation_id;
+-- migrator:end
+DROP TABLE conversations;
+-- migrator:when created users.socket_id
+ALTER TABLE users DROP COLUMN socket_id;
+-- migrator:end
+-- migrator:when created users.last_seen
+ALTER TABLE users DROP COLUMN last_seen;
+-- migrator:end

@@ -24,23 +24,12 @@ public enum DatabaseOpening {
             opened = try PostgreSQLBackend.open(
                 locator, schema: schema, ledgerSchema: ledgerSchema, forWriting: access != .reading)
         case .sqlite(let path):
-            opened = try openSQLite(path, access)
+            return try SQLiteBackend.open(path: path, access: access)
         }
         guard let backend = opened as? any Backend else {
             throw MigratorError(
                 "unsupported-database", .unavailable, "the database \"\(locator.shown)\" is not supported")
         }
         return backend
-    }
-
-    private static func openSQLite(_ path: String, _ access: Access) throws -> SQLiteBackend {
-        let mode: SQLiteSession.Access =
-            switch access {
-            case .reading: .readOnly
-            case .writing: .readWrite
-            case .creating: .create
-            }
-        let session = try SQLiteSession(path: path, access: mode)
-        return SQLiteBackend(session: session, ledger: Ledger(session: session), path: path)
     }
 }

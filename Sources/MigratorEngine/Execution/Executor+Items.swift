@@ -56,7 +56,7 @@ extension Executor {
         case .exceptions(let exceptions):
             return try backend.recordExceptions(exceptions, context: context)
         case .archive(let tables):
-            return try backend.archive(tables, context: context)
+            return try archive(tables, work: work, context: context)
         case .verify, .when:
             // Verify queries run at the end of the revision; blocks have been flattened.
             return StepOutcome()

@@ -90,18 +90,17 @@ final class Executor {
         do {
             if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
             work.missingBefore = try work.creatable.filter { try !exists($0) }
+            if work.planned.direction == .downgrade {
+                // First, since on SQLite a trigger that names a dropped table breaks every later ALTER TABLE.
+                try backend.removeTriggers(
+                    ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
+            }
             for item in items {
                 if isInterrupted() { throw MigratorError.interrupted }
                 try perform(item, work: &work)
             }
             if isInterrupted() { throw MigratorError.interrupted }
-            if isLast {
-                try runChecks(items, work: &work)
-                if work.planned.direction == .downgrade {
-                    try backend.removeTriggers(
-                        ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
-                }
-            }
+            if isLast { try runChecks(items, work: &work) }
             try recordLedger(isLast: isLast, work: &work)
             try backend.commitWork()
         } catch {

@@ -2,26 +2,18 @@ import MigratorDatabase
 import MigratorScript
 
 extension PostgreSQLBackend {
-    /// Registered backups of tables that a downgrade is about to drop; what only they hold is counted.
+    /// Registered backups of tables that a downgrade is about to drop.
     public func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome {
         var details: [String] = []
         var total = 0
         for table in tables {
             guard try tableExists(table) else { continue }
             guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(table)))").asBool else { continue }
-            let alone = try rowsHeldAlone(table)
             let outcome = try makeBackup(of: table, kind: .archive, context: context)
             total += outcome.rows ?? 0
             details += outcome.details
-            details.append("\(table): \(alone) rows that nothing else holds")
         }
         return StepOutcome(rows: total, details: details)
-    }
-
-    /// Rows of a table that cannot be made again: for the target of a sync those that its mapping does not make
-    /// so; for all others, every one.
-    private func rowsHeldAlone(_ table: TableName) throws -> Int {
-        try session.scalar("SELECT count(*) FROM \(quoted(table))").asInt ?? 0
     }
 
     /// Key and values of columns that are about to go, for rows that have any.

@@ -52,7 +52,7 @@ extension PostgreSQLBackend {
             }.joined(separator: ", ")
             let column = raise.column.quotedIdentifier
             conflict =
-                "DO UPDATE SET \(updated) WHERE \(rank("excluded.\(column)", raise)) > \(rank("t.\(column)", raise))"
+                "DO UPDATE SET \(updated) WHERE \(raise.rank(of: "excluded.\(column)")) > \(raise.rank(of: "t.\(column)"))"
         }
         return """
             \(shadow) INSERT INTO \(quoted(ensure.target)) AS t (\(mapping.columnList))
@@ -60,11 +60,6 @@ extension PostgreSQLBackend {
             \(ensure.mapping.text)
             ) AS mapping ON CONFLICT (\(on)) \(conflict)
             """
-    }
-
-    private func rank(_ value: String, _ raise: Ensure.Raise) -> String {
-        let order = raise.order.map(\.quotedLiteral).joined(separator: ", ")
-        return "coalesce(array_position(ARRAY[\(order)]::text[], \(value)::text), 0)"
     }
 
     private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping) -> String {

@@ -1,3 +1,3 @@
 extension SQLiteBackend: Backend {
-    public var checks: [any VerificationCheck] { [] }
+    public var checks: [any VerificationCheck] { standardChecks }
 }

@@ -12,7 +12,7 @@ extension SQLiteBackend {
     /// Opens the database file.
     /// - Throws: `MigratorError` with status unavailable; the path is named in the text.
     public static func open(
-        path: String, ledgerSchema: String = "main", access: Access
+        path: String, ledgerSchema: String = "main", access: DatabaseOpening.Access
     ) throws -> SQLiteBackend {
         do throws(DatabaseError) {
             let mode: SQLiteSession.Access =

@@ -20,12 +20,7 @@ struct EnsureCheck: VerificationCheck {
         var condition = "t.\(on[0]) IS NULL"
         if let raise = ensure.raise {
             let column = raise.column.quotedIdentifier
-            func rank(_ value: String) -> String {
-                "CASE \(value) "
-                    + raise.order.enumerated().map { "WHEN \($1.quotedLiteral) THEN \($0)" }
-                    .joined(separator: " ") + " ELSE -1 END"
-            }
-            condition += " OR \(rank("t.\(column)")) < \(rank("m.\(column)"))"
+            condition += " OR \(raise.rank(of: "t.\(column)")) < \(raise.rank(of: "m.\(column)"))"
         }
         let from = """
             FROM (\(ensure.mapping.text)

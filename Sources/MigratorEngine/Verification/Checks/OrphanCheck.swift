@@ -7,9 +7,17 @@ struct OrphanCheck: VerificationCheck {
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         let touched = try context.touchedTables()
-        return try context.backend.foreignKeys().filter { key in
+        let results = try context.backend.foreignKeys().filter { key in
             context.level == .full || touched.contains(key.table.name) || touched.contains(key.referenced.name)
         }.map { try result(of: $0, context.backend) }
+        let broken = results.filter { $0.verdict != .exact }
+        let whole = results.count - broken.count
+        guard whole > 0 else { return broken }
+        return [
+            CheckResult(
+                check: name, subject: "\(whole) foreign keys", verdict: .exact,
+                summary: "every row finds its parent", figures: ["foreignKeys": whole])
+        ] + broken
     }
 
     private func result(of key: ForeignKey, _ backend: any Backend) throws -> CheckResult {

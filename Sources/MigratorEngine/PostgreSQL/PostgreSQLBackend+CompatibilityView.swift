@@ -1,0 +1,100 @@
+import MigratorDatabase
+import MigratorScript
+
+/// The view under the source's old name (ONLINE.md H23).
+extension PostgreSQLBackend {
+    /// The source's columns in the source's order, updatable, with the table's grants.
+    /// `security_invoker`, or the table's row-level security would be bypassed.
+    func createView(
+        _ name: TableName, columns: [String], over table: CatalogRelation
+    ) throws -> SwitchRecord.Table {
+        let place = SwitchRecord.Table(schema: name.schema ?? schema, name: name.name)
+        if let occupant = try catalog.relation(place.tableName) {
+            throw MigratorError(
+                "view-name-taken", .refused,
+                "the \(occupant.kindName) \"\(name)\" stands where the compatibility view should",
+                hint: "rename or drop it, or give the view another name")
+        }
+        var options = ""
+        if facts.version >= 150_000 {
+            options = " WITH (security_invoker = true)"
+        } else if try session.scalar(
+            "SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = $1::oid", [SQLValue(table.oid)]
+        ).asBool {
+            throw MigratorError(
+                "view-bypasses-row-security", .refused,
+                "a view over \"\(table.name)\" would bypass its row-level security on PostgreSQL 14",
+                hint: "leave view= out, or upgrade the server to PostgreSQL 15")
+        }
+        let view = quoted(place.tableName)
+        let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
+        try session.execute("CREATE VIEW \(view)\(options) AS SELECT \(list) FROM \(table.quoted)")
+        if table.owner != facts.user {
+            try session.execute("ALTER VIEW \(view) OWNER TO \(table.owner.quotedIdentifier)")
+        }
+        try copyGrants(from: table.oid, columns: columns, to: place)
+        let comment = "\(table.name) as it was before, kept by migrator for the application"
+        try session.execute("COMMENT ON VIEW \(view) IS \(comment.quotedLiteral)")
+        return place
+    }
+
+    /// The other relation gets the table's grants, and keeps none that default privileges gave it.
+    func copyGrants(from oid: Int, columns: [String], to place: SwitchRecord.Table) throws {
+        guard let relation = try catalog.relation(place.tableName) else { return }
+        let statements =
+            try relationGrants(of: relation.oid, on: relation.quoted).map(\.revoke)
+            + relationGrants(of: oid, on: relation.quoted).map(\.grant)
+            + columnGrants(of: oid, on: relation.quoted, columns: columns)
+        if !statements.isEmpty { try session.execute(statements.joined(separator: "; ")) }
+    }
+
+    /// Everybody's but the owner's privileges on a relation, as statements about another.
+    func relationGrants(of oid: Int, on target: String) throws -> [(grant: String, revoke: String)] {
+        try session.query(
+            """
+            SELECT g.privilege_type, g.is_grantable,
+                   CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS grantee
+            FROM pg_catalog.pg_class c, aclexplode(c.relacl) g
+            WHERE c.oid = $1::oid AND g.grantee <> c.relowner ORDER BY 3, 1
+            """, [SQLValue(oid)]
+        ).map { row in
+            let privilege = row.text("privilege_type") ?? ""
+            let grantee = row.text("grantee") ?? ""
+            return (
+                "GRANT \(privilege) ON \(target) TO \(grantee)"
+                    + (row.bool("is_grantable") ? " WITH GRANT OPTION" : ""),
+                "REVOKE ALL ON \(target) FROM \(grantee)"
+            )
+        }
+    }
+
+    func columnGrants(of oid: Int, on target: String, columns: [String]) throws -> [String] {
+        try session.query(
+            """
+            SELECT a.attname, g.privilege_type, g.is_grantable,
+                   CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS grantee
+            FROM pg_catalog.pg_attribute a, aclexplode(a.attacl) g
+            WHERE a.attrelid = $1::oid AND NOT a.attisdropped ORDER BY a.attnum, 4, 2
+            """, [SQLValue(oid)]
+        ).compactMap { row in
+            guard let column = row.text("attname"), columns.contains(column) else { return nil }
+            return "GRANT \(row.text("privilege_type") ?? "") (\(column.quotedIdentifier)) ON \(target) "
+                + "TO \(row.text("grantee") ?? "")" + (row.bool("is_grantable") ? " WITH GRANT OPTION" : "")
+        }
+    }
+
+    /// Drops the compatibility view, where it still is one.
+    /// - Throws: `MigratorError`, status refused, naming what depends on it.
+    func dropView(_ view: SwitchRecord.Table) throws {
+        guard let relation = try catalog.relation(view.tableName), relation.kind == .view else { return }
+        do {
+            try session.savepoint { try session.execute("DROP VIEW \(relation.quoted)") }
+        } catch let error as DatabaseError where error.sqlState == "2BP01" {
+            throw MigratorError(
+                "view-in-use", .refused,
+                "other objects depend on the view \"\(view.name)\"",
+                hint: "point them at the table, or drop them",
+                details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
+        }
+    }
+}

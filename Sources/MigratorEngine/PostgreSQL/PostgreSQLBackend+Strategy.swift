@@ -1,0 +1,116 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    public func decideStrategy(
+        _ move: Move, definition: [Statement], context: StepContext
+    ) throws -> StrategyDecision {
+        _ = try existingSource(move, context: context)
+        try checkTargetIsFree(move, definition: definition)
+        let declared: TableShape
+        if definition.isEmpty, let relation = try catalog.relation(move.target) {
+            declared = try shape(of: relation)
+        } else {
+            declared = try declaredShape(of: move.target, definition: definition)
+        }
+        let source = try recogniseSource(move, declared: declared, context: context)
+        if move.strategy == .copy {
+            return StrategyDecision(strategy: .copy, reason: "the script asks for it")
+        }
+        do {
+            if definition.isEmpty {
+                throw RenamePlan.Unreachable(reason: "the target has been created already")
+            }
+            _ = try renamePlan(move, source: source, declared: declared)
+            return StrategyDecision(
+                strategy: .rename, reason: "every declared column is reached by catalog changes alone")
+        } catch let error as RenamePlan.Unreachable {
+            guard move.strategy == .rename else {
+                return StrategyDecision(strategy: .copy, reason: error.reason)
+            }
+            throw MigratorError(
+                "rename-impossible", .refused,
+                "\"\(move.source)\" cannot become \"\(move.target)\" by a rename: \(error.reason)",
+                hint: "leave strategy=rename out, or change the declaration")
+        }
+    }
+
+    /// The plan of a rename, judged against the rows as well.
+    /// - Throws: `RenamePlan.Unreachable` with the reason.
+    func renamePlan(_ move: Move, source: TableShape, declared: TableShape) throws -> RenamePlan {
+        if source.relation.kind != .table {
+            throw RenamePlan.Unreachable(reason: "the source is a partitioned table")
+        }
+        if source.properties.contains(where: { $0.contains("inheritance") }) {
+            throw RenamePlan.Unreachable(reason: "the source is part of an inheritance or partition tree")
+        }
+        if (move.target.schema ?? schema) != source.relation.schema {
+            throw RenamePlan.Unreachable(reason: "the target lies in another schema")
+        }
+        if let mapping = move.mapping {
+            try checkPlain(mapping, move: move, source: source, declared: declared)
+        }
+        let plan = try RenamePlan(from: source, to: declared, key: move.key)
+        let changed = plan.retyped.map(\.old)
+        for column in changed where try isUsedByRule(column, of: source) {
+            throw RenamePlan.Unreachable(
+                reason: "a view uses column \"\(column.name)\", whose type changes")
+        }
+        let strict = Set(plan.tightened.map(\.name))
+            .union(plan.addedConstraints.filter { $0.kind == .notNull }.flatMap(\.columns))
+        for column in strict.sorted() {
+            let isNull = try session.query(
+                "SELECT 1 FROM \(source.relation.quoted) WHERE \(column.quotedIdentifier) IS NULL LIMIT 1")
+            guard isNull.isEmpty else {
+                throw RenamePlan.Unreachable(
+                    reason: "column \"\(column)\" holds NULL, and is declared NOT NULL")
+            }
+        }
+        return plan
+    }
+
+    /// Is the mapping a list of plain columns under their own names, over all rows? The server says so: it shows
+    /// a view of the mapping and a view of just these columns in the same words.
+    private func checkPlain(
+        _ mapping: Statement, move: Move, source: TableShape, declared: TableShape
+    ) throws {
+        let unreachable = RenamePlan.Unreachable(
+            reason: "the mapping is not a list of plain columns over all rows")
+        let columns: [String]
+        do {
+            columns = try session.describe(mapping.text)
+        } catch {
+            throw MigratorError(error, statement: mapping)
+        }
+        guard columns.allSatisfy({ source.column($0) != nil }), Set(columns).count == columns.count else {
+            throw unreachable
+        }
+        for column in declared.columns
+        where source.column(column.name) != nil && !columns.contains(column.name) {
+            throw RenamePlan.Unreachable(reason: "the mapping leaves out column \"\(column.name)\"")
+        }
+        let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
+        let isPlain = try session.savepoint(keeping: false) {
+            try session.execute("CREATE TEMPORARY VIEW migrator_mapping AS \(mapping.text)")
+            try session.execute(
+                "CREATE TEMPORARY VIEW migrator_plain AS SELECT \(list) FROM \(source.relation.quoted)")
+            return try session.scalar(
+                """
+                SELECT pg_get_viewdef('pg_temp.migrator_mapping'::regclass)
+                    = pg_get_viewdef('pg_temp.migrator_plain'::regclass)
+                """
+            ).asBool
+        }
+        guard isPlain else { throw unreachable }
+    }
+
+    private func isUsedByRule(_ column: CatalogColumn, of source: TableShape) throws -> Bool {
+        try !session.query(
+            """
+            SELECT 1 FROM pg_catalog.pg_depend d
+            WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass)
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid AND d.refobjsubid = $2::int LIMIT 1
+            """, [SQLValue(source.relation.oid), SQLValue(column.number)]
+        ).isEmpty
+    }
+}

@@ -1,0 +1,163 @@
+import MigratorDatabase
+import MigratorScript
+
+extension PostgreSQLBackend {
+    public func revertSwitch(
+        _ move: Move, record object: ObjectRecord, context: StepContext
+    ) throws -> StepOutcome {
+        let record = try SwitchRecord(object)
+        guard let target = try catalog.relation(record.target.tableName), target.kind == .table else {
+            throw MigratorError(
+                "target-missing", .refused,
+                "the table \"\(record.target.name)\", which the upgrade made of \"\(record.source.name)\", is gone",
+                hint: "rename it back if it has been renamed, or restore a backup (`migrator backups list`)")
+        }
+        try checkSourceIsFree(record)
+        let outcome: StepOutcome
+        switch record.strategy {
+        case .rename: outcome = try revertRename(record, target: target, context: context)
+        case .copy: outcome = try revertCopySwitch(move, record: record, target: target, context: context)
+        }
+        try ledger.removeObject(object.id)
+        return outcome
+    }
+
+    /// Only the compatibility view may stand under the source's name.
+    private func checkSourceIsFree(_ record: SwitchRecord) throws {
+        guard let occupant = try catalog.relation(record.source.tableName) else { return }
+        if let view = record.view, view == record.source, occupant.kind == .view { return }
+        throw MigratorError(
+            "source-exists", .refused,
+            "the \(occupant.kindName) \"\(record.source.name)\" stands where the table must come back",
+            hint: "look at it, then rename or drop it")
+    }
+
+    /// 1. the view goes, with those that read it; 2. values that only the new shape has are kept; 3. rows that the
+    /// old shape cannot hold are counted; 4. the changes are undone, from the last to the first; 5. the views that
+    /// read the compatibility view read the table; 6. the proof.
+    private func revertRename(
+        _ record: SwitchRecord, target: CatalogRelation, context: StepContext
+    ) throws -> StepOutcome {
+        // 1
+        var readers: [DependentView] = []
+        if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view
+        {
+            readers = view == record.source ? try dependentViews(of: relation.oid) : []
+            try drop(readers)
+            try dropView(view)
+        }
+
+        // 2, 3
+        var details = try archiveAdded(record, context: context)
+        details += try removeUnholdable(record, target: target, context: context)
+        let rows = try count(target)
+
+        // 4
+        for statement in record.undo {
+            do {
+                try session.execute(statement)
+            } catch {
+                guard error.sqlState == "2BP01" else { throw error }
+                throw MigratorError(
+                    "new-shape-in-use", .refused,
+                    "other objects depend on what the downgrade takes away from \"\(record.target.name)\"",
+                    hint: "drop them, or drop them in the downgrade section before the switch",
+                    details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
+            }
+        }
+
+        // 5
+        try create(readers)
+
+        // 6
+        guard let source = try catalog.relation(record.source.tableName), source.oid == target.oid,
+            try count(source) == rows
+        else {
+            throw MigratorError(
+                "switch-differs", .difference,
+                "\"\(record.source.name)\" is not the table that \"\(record.target.name)\" was; nothing was committed",
+                hint: "report this")
+        }
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "switch",
+                subject: "\(record.target.name) -> \(record.source.name)", verdict: Verdict.exact.rawValue,
+                detail: "{\"strategy\":\"rename\",\"rows\":\(rows),\"relation\":\(source.oid)}"))
+        details.append("\(rows) rows stay where they are: the same relation under its old name")
+        if !readers.isEmpty {
+            details.append(
+                "views read the table again: " + readers.map(\.relation.name).joined(separator: ", "))
+        }
+        return StepOutcome(rows: rows, details: details)
+    }
+
+    // MARK: Nothing is lost
+
+    /// Values of columns that only the new shape has, where somebody has written any.
+    func archiveAdded(_ record: SwitchRecord, context: StepContext) throws -> [String] {
+        let table = record.target.tableName
+        let there = Set(try columnNames(of: table) ?? [])
+        let written = try record.added.filter { column in
+            guard there.contains(column.name) else { return false }
+            // As text: not every type can be compared.
+            let value = "\(column.name.quotedIdentifier)::text"
+            let type = try catalog.oid(of: table).flatMap { oid in
+                try catalog.columns(of: oid).first { $0.name == column.name }?.type
+            }
+            let initial = column.initial.map { "(\($0))::\(type ?? "text")::text" } ?? "NULL"
+            return try !session.query(
+                "SELECT 1 FROM \(quoted(table)) WHERE \(value) IS DISTINCT FROM \(initial) LIMIT 1"
+            ).isEmpty
+        }
+        guard !written.isEmpty else { return [] }
+        return try archiveColumns(written.map(\.name), of: table, context: context).details
+    }
+
+    /// Rows that the old shape cannot hold: refused, or, where their exact number is accepted, kept in a backup
+    /// and deleted, with the rows that go with them by ON DELETE CASCADE.
+    private func removeUnholdable(
+        _ record: SwitchRecord, target: CatalogRelation, context: StepContext
+    ) throws -> [String] {
+        let conditions = record.restrictions.map { restriction in
+            let column = "t.\(restriction.column.quotedIdentifier)"
+            if restriction.isNotNull { return "\(column) IS NULL" }
+            return "\(column) IS DISTINCT FROM \(column)::\(restriction.type ?? "text")"
+        }
+        guard !conditions.isEmpty else { return [] }
+        let condition = conditions.joined(separator: " OR ")
+        let key = record.key.quotedIdentifier
+        let total =
+            try session.scalar(
+                "SELECT count(*) FROM \(target.quoted) t WHERE \(condition)"
+            ).asInt ?? 0
+        guard total > 0 else { return [] }
+        var cascaded: [String] = []
+        var sum = total
+        for child in try catalog.foreignKeysReferencing(target.oid)
+        where child.definition.contains("ON DELETE CASCADE") && child.tableOID != target.oid {
+            let pairs = zip(child.columns, child.referencedColumns)
+                .map { "c.\($0.quotedIdentifier) = t.\($1.quotedIdentifier)" }.joined(separator: " AND ")
+            let rows =
+                try session.scalar(
+                    "SELECT count(*) FROM \(child.table) c WHERE EXISTS (SELECT FROM \(target.quoted) t WHERE \(pairs) AND (\(condition)))"
+                ).asInt ?? 0
+            if rows > 0 { cascaded.append("\(rows) rows of \(child.tableName) go with them") }
+            sum += rows
+        }
+        guard context.options.acceptedLoss == sum else {
+            let keys = try session.query(
+                "SELECT t.\(key)::text FROM \(target.quoted) t WHERE \(condition) ORDER BY t.\(key) LIMIT 10"
+            ).compactMap { $0[0].asText }
+            throw MigratorError(
+                "would-lose-rows", .refused,
+                "\(total) rows of \"\(target.name)\" do not fit \"\(record.source.name)\" as it was",
+                hint: "mend the rows, or accept the loss with --accept-loss \(sum)",
+                details: keys.map { "\(record.key) \($0)" } + (total > 10 ? ["and \(total - 10) more"] : [])
+                    + cascaded)
+        }
+        let kept = try backup(
+            TableName(schema: target.schema, target.name), context: context)
+        try session.run("DELETE FROM \(target.quoted) t WHERE \(condition)")
+        return kept.details + ["\(sum) rows deleted, as accepted"]
+    }
+}

@@ -1,0 +1,79 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Is the source there, and is it the table that the script means?
+extension PostgreSQLBackend {
+    func recogniseSource(
+        _ move: Move, declared: TableShape, context: StepContext
+    ) throws -> TableShape {
+        let source = try shape(of: try existingSource(move, context: context))
+        if move.mapping == nil {
+            let missing = declared.columns.filter { column in
+                source.column(column.name) == nil
+                    && (column.name == move.key
+                        || column.isNotNull && column.defaultExpression == nil && column.identity == nil
+                            && column.generated == nil)
+            }
+            guard missing.isEmpty else {
+                let names = missing.map(\.name).joined(separator: ", ")
+                throw MigratorError(
+                    "not-the-source", .refused,
+                    "the table \"\(move.source)\" is not the one that revision \"\(context.revision)\" means: it lacks \(names)",
+                    hint: "rename it, or map its columns with mapping=select",
+                    details: ["its columns: " + source.columns.map(\.name).joined(separator: ", ")])
+            }
+        }
+        try checkKey(move, of: source)
+        guard declared.isKey(move.key) else {
+            throw MigratorError(
+                "key-unsuitable", .refused,
+                "\"\(move.key)\" does not tell the rows of \"\(move.target)\" apart",
+                hint: "declare it as the primary key, or as unique and not null")
+        }
+        return source
+    }
+
+    /// The source as a relation, before the target's definition is looked at.
+    func existingSource(_ move: Move, context: StepContext) throws -> CatalogRelation {
+        let relation = try catalog.relation(move.source)
+        if let relation, relation.kind == .table || relation.kind == .partitionedTable { return relation }
+        let isThere = try tableExists(move.target)
+        var message = "the table \"\(move.source)\" does not exist"
+        if let relation { message = "\"\(move.source)\" is a \(relation.kindName), not a table" }
+        throw MigratorError(
+            "source-missing", .refused,
+            message + (isThere ? ", but \"\(move.target)\" does" : ""),
+            hint: isThere
+                ? "if the switch has been made by other means, run migrator stamp \(context.revision)"
+                : "create \"\(move.source)\", or name the schema that holds it with --schema")
+    }
+
+    private func checkKey(_ move: Move, of source: TableShape) throws {
+        guard move.mapping == nil || source.column(move.key) != nil else { return }
+        guard source.isKey(move.key) else {
+            let key = source.constraints.first { $0.kind == .primaryKey }
+            let what =
+                key.map { "its primary key is (\($0.columns.joined(separator: ", ")))" }
+                ?? "it has no primary key"
+            throw MigratorError(
+                "key-unsuitable", .refused,
+                "\"\(move.key)\" does not tell the rows of \"\(move.source)\" apart: \(what)",
+                hint: "name the single column of the primary key, or one that is unique and not null, as key="
+            )
+        }
+    }
+
+    /// A target that this section has not created is somebody else's.
+    func checkTargetIsFree(_ move: Move, definition: [Statement]) throws {
+        guard let relation = try catalog.relation(move.target) else { return }
+        if definition.isEmpty, relation.isTable,
+            try session.query("SELECT 1 FROM \(relation.quoted) LIMIT 1").isEmpty
+        {
+            return
+        }
+        throw MigratorError(
+            "target-exists", .refused,
+            "the \(relation.kindName) \"\(move.target)\" stands already beside \"\(move.source)\", and this revision has not made it",
+            hint: "rename it, or put `-- migrator:leftovers \(move.target)` before the switch")
+    }
+}

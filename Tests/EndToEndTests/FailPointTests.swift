@@ -1,0 +1,76 @@
+import Foundation
+import MigratorScript
+import MigratorTestSupport
+import Testing
+
+/// Killed at every statement and around every COMMIT, the same command again ends as if nothing had happened.
+@Suite struct FailPointTests {
+    struct Phase: Sendable, CustomTestStringConvertible {
+        var dialect: Dialect
+        /// Commands that lead to where the phase begins; SQL begins with a space.
+        var before: [String]
+        /// With an absolute target, since after the last COMMIT `-1` would mean one more.
+        var command: [String]
+
+        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " "))" }
+    }
+
+    static let phases: [Phase] = Dialect.allCases.flatMap { dialect -> [Phase] in
+        let filled = ["upgrade 0001", " " + sampleMessages]
+        return [
+            Phase(dialect: dialect, before: [], command: ["upgrade", "0001"]),
+            Phase(dialect: dialect, before: filled, command: ["upgrade", "0002"]),
+            Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["upgrade", "0003"]),
+            Phase(dialect: dialect, before: filled + ["upgrade head"], command: ["downgrade", "0002"]),
+            Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["downgrade", "0001"]),
+            Phase(dialect: dialect, before: ["upgrade 0001"], command: ["downgrade", "base"]),
+        ]
+    }
+
+    @Test(arguments: phases) func `a kill at any statement is mended by the same command`(_ phase: Phase) throws {
+        let start = try phase.dialect.makeStore()
+        for step in phase.before {
+            if step.hasPrefix(" ") {
+                try start.run(step)
+            } else {
+                try migrate(step.split(separator: " ").map(String.init), on: start).checked()
+            }
+        }
+        let undisturbed = try start.copy()
+        let counted = try migrate(
+            phase.command, on: undisturbed, environment: ["MIGRATOR_FAIL_POINT": "count"]
+        ).checked()
+        let wanted = try undisturbed.state()
+        let (statements, commits) = try Self.counts(in: counted.standardError)
+        #expect(statements > 5 && commits > 0)
+
+        var points = (1...statements).map { "before:\($0)" }
+        points += (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
+        // MIGRATOR_TEST_POINTS=every also stops behind each statement.
+        if ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every" {
+            points += (1...statements).map { "after:\($0)" }
+        }
+        for point in points {
+            let store = try start.copy()
+            let killed = try migrate(
+                phase.command, on: store, environment: ["MIGRATOR_FAIL_POINT": "kill@\(point)"])
+            guard killed.status == 128 + SIGKILL else {
+                Issue.record("\(phase.command) was not killed at \(point): \(killed)")
+                continue
+            }
+            let again = try migrate(phase.command, on: store)
+            #expect(again.status == 0, "after a kill at \(point): \(again.standardError)")
+            #expect(try store.state() == wanted, "after a kill at \(point)")
+        }
+    }
+
+    static func counts(in output: String) throws -> (statements: Int, commits: Int) {
+        // fail points: statements S commits C
+        guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("fail points:") }) else {
+            throw CommandError(message: "no counts in: \(output)")
+        }
+        let numbers = line.split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 2 else { throw CommandError(message: "no counts in: \(line)") }
+        return (numbers[0], numbers[1])
+    }
+}

@@ -18,18 +18,12 @@ public enum DatabaseOpening {
     public static func open(
         _ locator: DatabaseLocator, schema: String?, ledgerSchema: String, access: Access
     ) throws -> any Backend {
-        let opened: AnyObject
         switch locator {
         case .postgresql(let locator):
-            opened = try PostgreSQLBackend.open(
+            return try PostgreSQLBackend.open(
                 locator, schema: schema, ledgerSchema: ledgerSchema, forWriting: access != .reading)
         case .sqlite(let path):
             return try SQLiteBackend.open(path: path, access: access)
         }
-        guard let backend = opened as? any Backend else {
-            throw MigratorError(
-                "unsupported-database", .unavailable, "the database \"\(locator.shown)\" is not supported")
-        }
-        return backend
     }
 }

@@ -108,7 +108,7 @@ import Testing
     @Test func anUnregisteredBackupIsRefusedOrSetAside() throws {
         let bench = try SQLiteWorkbench(SQLiteWorkbench.chat + "CREATE TABLE direct_messages_backup (id INTEGER);")
         func backup() throws { _ = try bench.backend.backup(TableName("direct_messages"), context: bench.context()) }
-        #expect(bench.failure(backup)?.code == "backup-in-the-way")
+        #expect(bench.failure(backup)?.code == "backup-exists")
         bench.options.setsAside = true
         #expect(bench.failure(backup) == nil)
         #expect(try bench.backend.ledger.backups().map(\.kind) == [.setAside, .table])

@@ -1,4 +1,4 @@
-extension PostgreSQLBackend {
+extension PostgreSQLBackend: Backend {
     public var checks: [any VerificationCheck] { standardChecks }
 }
 

@@ -76,7 +76,7 @@ extension PostgreSQLBackend {
     }
 
     /// `system identifier/database oid`, which a restored dump does not share; nil where the role may not ask.
-    func identityOfSystem() throws -> String? {
+    public func identityOfSystem() throws -> String? {
         if let systemIdentity { return systemIdentity }
         let mayAsk = try session.scalar(
             "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"

@@ -21,7 +21,9 @@ extension SQLiteBackend {
         if context.direction == .downgrade { try removeTriggers(ofRevision: context.revision, context: context) }
         var outcome = StepOutcome(rows: 0)
         for table in tables {
-            guard let source = try self.table(table) else { continue }
+            guard let source = try self.table(table),
+                try session.scalar("SELECT EXISTS (SELECT 1 FROM \(source.qualified))").asBool
+            else { continue }
             let made = try makeBackup(of: source, kind: .archive, context: context)
             outcome.rows = (outcome.rows ?? 0) + (made.rows ?? 0)
             outcome.details += made.details
@@ -101,7 +103,7 @@ extension SQLiteBackend {
                 "SELECT count(*) FROM main.sqlite_schema WHERE name = $1 COLLATE NOCASE", [.text(name)])
             guard taken.asInt == 0 else {
                 throw MigratorError(
-                    "backup-in-the-way", .refused, "\"\(name)\" exists and is not a table",
+                    "backup-exists", .refused, "\"\(name)\" exists and is not a table",
                     hint: "rename it")
             }
             return
@@ -114,7 +116,7 @@ extension SQLiteBackend {
         }
         guard context.options.setsAside else {
             throw MigratorError(
-                "backup-in-the-way", .refused,
+                "backup-exists", .refused,
                 "the table \"\(name)\" exists and is no backup of this tool: it will not be overwritten",
                 hint: "look at it, then rename it or run again with --set-aside")
         }
@@ -200,7 +202,8 @@ extension SQLiteBackend {
         guard rows > 0 else { return StepOutcome(rows: 0) }
         let keys = source.primaryKey.compactMap(source.column)
         let kept = keys + columns.filter { column in !keys.contains { $0.name == column.name } }
-        let name = try freeName("\(source.name)_columns_\(context.runID)")
+        let name = "\(source.name)_columns_backup"
+        try makeRoom(for: name, context: context)
         try createLike(source, named: name, columns: kept)
         // Without a primary key of its own a row is told by its row id.
         let names = (keys.isEmpty ? source.rowid.map { [$0] } ?? [] : []) + kept.map(\.name)

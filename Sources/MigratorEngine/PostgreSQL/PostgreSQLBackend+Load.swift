@@ -10,12 +10,13 @@ extension PostgreSQLBackend {
         statement: Statement?, conflict: String, context: StepContext
     ) throws -> Int {
         let isEmpty = try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(target)))").asBool
-        let detached = isEmpty ? try detach(target) : []
+        // ON CONFLICT needs its key while loading.
+        let detached = isEmpty ? try detach(target, withKeys: conflict.isEmpty) : []
         let insert = """
             INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.columnList) FROM (
             \(mapping.select)
-            ) AS mapping \(conflict)
+            ) AS mapping \(conflict.isEmpty ? "ORDER BY \(key.quotedIdentifier)" : conflict)
             """
         do {
             let rows = try session.savepoint {
@@ -30,32 +31,39 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// Takes secondary indexes and foreign keys off and returns the statements that bring them back.
-    private func detach(_ table: TableName) throws -> [String] {
+    /// Takes secondary indexes and foreign keys off, and with `withKeys` primary key and unique constraints too, and
+    /// returns the statements that bring them back: keys first, foreign keys last.
+    private func detach(_ table: TableName, withKeys: Bool) throws -> [String] {
         guard let oid = try catalog.oid(of: table) else { return [] }
         let name = quoted(table)
-        var definitions: [String] = []
+        let schemaName = (table.schema ?? schema).quotedIdentifier
+        var keys: [String] = []
+        var indexes: [String] = []
+        var foreignKeys: [String] = []
+        let constraints = try catalog.constraints(of: oid).filter { !$0.isInherited }
+        let isReferenced = try catalog.foreignKeysReferencing(oid).contains { $0.tableOID != oid }
+        // Foreign keys first: one to the table itself hangs on its primary key.
+        for constraint in constraints.sorted(by: { $0.kind == .foreignKey && $1.kind != .foreignKey }) {
+            let isKey = constraint.kind == .primaryKey || constraint.kind == .unique
+            guard constraint.kind == .foreignKey || withKeys && isKey && !isReferenced else { continue }
+            let quotedName = constraint.name.quotedIdentifier
+            try session.execute("ALTER TABLE \(name) DROP CONSTRAINT \(quotedName)")
+            var definition = ["ALTER TABLE \(name) ADD CONSTRAINT \(quotedName) \(constraint.definition)"]
+            if let comment = constraint.comment {
+                definition.append("COMMENT ON CONSTRAINT \(quotedName) ON \(name) IS \(comment.quotedLiteral)")
+            }
+            if isKey { keys += definition } else { foreignKeys += definition }
+        }
         for index in try catalog.indexes(of: oid)
-        where index.constraint == nil && !index.isReplicaIdentity && !index.isUnique {
-            let schemaName = (table.schema ?? schema).quotedIdentifier
+        where index.constraint == nil && !index.isReplicaIdentity && (withKeys || !index.isUnique) {
             try session.execute("DROP INDEX \(schemaName).\(index.name.quotedIdentifier)")
-            definitions.append(index.definition)
+            indexes.append(index.definition)
             if let comment = index.comment {
-                definitions.append(
+                indexes.append(
                     "COMMENT ON INDEX \(schemaName).\(index.name.quotedIdentifier) IS \(comment.quotedLiteral)")
             }
         }
-        for constraint in try catalog.constraints(of: oid)
-        where constraint.kind == .foreignKey && !constraint.isInherited {
-            let quotedName = constraint.name.quotedIdentifier
-            try session.execute("ALTER TABLE \(name) DROP CONSTRAINT \(quotedName)")
-            definitions.append("ALTER TABLE \(name) ADD CONSTRAINT \(quotedName) \(constraint.definition)")
-            if let comment = constraint.comment {
-                definitions.append(
-                    "COMMENT ON CONSTRAINT \(quotedName) ON \(name) IS \(comment.quotedLiteral)")
-            }
-        }
-        return definitions
+        return keys + indexes + foreignKeys
     }
 
     /// Names the row that does not fit, found by trying the rows' halves.
@@ -127,6 +135,24 @@ extension PostgreSQLBackend {
                 subject: "\(move.source) -> \(move.target)", verdict: Verdict.exact.rawValue,
                 detail: "{\"rows\":\(rows)}"))
         return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+    }
+}
+
+extension PostgreSQLBackend {
+    /// Lets the sequence of a column go on above its highest value, where it stands below: an id that somebody
+    /// inserted by hand must not be handed out again. Upwards only, so that it may outlive a rollback.
+    func advanceSequence(of table: TableName, column: String) throws {
+        guard let oid = try catalog.oid(of: table),
+            let sequence = try catalog.ownedSequence(of: oid, column: column)
+        else { return }
+        try session.execute(
+            """
+            SELECT setval(\(sequence.quoted.quotedLiteral)::regclass, m.highest)
+            FROM (SELECT max(\(column.quotedIdentifier)) AS highest FROM \(quoted(table))) AS m,
+                 \(sequence.quoted) AS s, pg_sequence AS p
+            WHERE p.seqrelid = \(sequence.quoted.quotedLiteral)::regclass AND p.seqincrement > 0
+              AND m.highest >= CASE WHEN s.is_called THEN s.last_value + 1 ELSE s.last_value END
+            """)
     }
 }
 

@@ -7,7 +7,7 @@ extension PostgreSQLBackend {
     ) throws -> StepOutcome {
         switch strategy {
         case .rename: try performRename(move, definition: definition, context: context)
-        case .copy: try performCopySwitch(move, context: context)
+        case .copy: try performCopySwitch(move, definition: definition, context: context)
         }
     }
 
@@ -48,6 +48,7 @@ extension PostgreSQLBackend {
 
         // 4
         try proveRename(plan, target: target, rows: rows)
+        try advanceSequence(of: move.target, column: move.key)
 
         // 5
         let cutOver = try cutOver()

@@ -4,12 +4,15 @@ import MigratorScript
 extension PostgreSQLBackend {
     /// An empty schema beside the real one, with a ledger of its own, in a transaction that is rolled back.
     public func withScratch<Result>(_ body: (any Backend) throws -> Result) throws -> Result {
-        let scratchSchema = try freeSchema("migrator_scratch")
-        let scratchLedger = try freeSchema("migrator_scratch_ledger")
+        let scratchSchema = try freeSchema("migrator_declared")
+        let scratchLedger = try freeSchema("migrator_declared_ledger")
         var scratchFacts = facts
         scratchFacts.schema = scratchSchema
         // Types and functions of the real schema stay in reach, behind the scratch one.
         scratchFacts.furtherPath = [schema] + facts.furtherPath
+        // Prepared statements name their schema and outlive a rollback.
+        try session.execute("DEALLOCATE ALL")
+        defer { try? session.execute("DEALLOCATE ALL") }
         return try session.discardingChanges {
             try session.execute(
                 """

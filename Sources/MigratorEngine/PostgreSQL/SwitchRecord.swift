@@ -37,6 +37,9 @@ struct SwitchRecord: Codable, Equatable {
     var added: [AddedColumn]
     var restrictions: [Restriction]
 
+    /// The source as an empty table in the ledger's schema, kept for the way back of a copy.
+    var shell: Table?
+
     // The proof of the cut-over, for later verification.
     var rows: Int
     var relationOID: Int

@@ -142,7 +142,7 @@ extension PostgreSQLBackend {
     }
 
     /// Whether the server takes the expression for a generated column: it yields the same for every row.
-    private func isConstant(_ expression: String, type: String) throws -> Bool {
+    func isConstant(_ expression: String, type: String) throws -> Bool {
         do {
             try session.savepoint(keeping: false) {
                 try session.execute(

@@ -1,0 +1,180 @@
+import MigratorDatabase
+import MigratorScript
+
+/// The way back of a switch that copied the rows.
+extension PostgreSQLBackend {
+    /// 1. the view goes, with those that read it; 2. values that only the new shape has are kept; 3. the empty
+    /// source comes back from its shell; 4. the rows, with every write since, and what the new shape had dropped
+    /// from the backup; rows that do not fit are counted; 5. the comparison; 6. sequence, keys, children and
+    /// publications as they were; 7. the target goes; 8. the proof.
+    func revertCopySwitch(
+        _ move: Move, record: SwitchRecord, target: CatalogRelation, context: StepContext
+    ) throws -> StepOutcome {
+        // 1
+        var readers: [DependentView] = []
+        if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view {
+            readers = view == record.source ? try dependentViews(of: relation.oid) : []
+            try drop(readers)
+            try dropView(view)
+        }
+
+        // 2
+        var details = try archiveAdded(record, context: context)
+
+        // 3
+        let source = try bringBackShell(record)
+        let triggers = try catalog.triggers(of: source.oid)
+        if !triggers.isEmpty { try session.execute("ALTER TABLE \(source.quoted) DISABLE TRIGGER USER") }
+
+        // 4
+        let (select, columns) = try wayBack(move, record: record, source: source, context: context)
+        let lost = try returnRows(
+            select, columns: columns, key: record.key, target: target, source: source, context: context)
+        details += lost.isEmpty ? [] : ["\(lost.count) rows given up, as accepted"]
+
+        // 5
+        let name = record.source.tableName
+        let keys = lost.map(\.quotedLiteral).joined(separator: ", ")
+        let key = record.key.quotedIdentifier
+        let expected =
+            lost.isEmpty ? select : "SELECT * FROM (\(select)) AS kept WHERE \(key)::text NOT IN (\(keys))"
+        let comparison = try RowComparison(
+            expected: expected, columns: columns, table: name, key: record.key, backend: self)
+        try refuse(comparison, what: "\"\(record.source.name)\" is not what \"\(record.target.name)\" holds")
+
+        // 6
+        for trigger in triggers {
+            let states = ["O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"]
+            if let state = states[trigger.enabled] {
+                try session.execute(
+                    "ALTER TABLE \(source.quoted) \(state) TRIGGER \(trigger.name.quotedIdentifier)")
+            }
+        }
+        for statement in record.undo { try session.execute(statement) }
+        try advanceSequence(of: name, column: record.key)
+
+        // 7
+        do {
+            try session.savepoint { try session.execute("DROP TABLE \(target.quoted)") }
+        } catch let error as DatabaseError where error.sqlState == "2BP01" {
+            throw MigratorError(
+                "new-shape-in-use", .refused, "other objects depend on \"\(record.target.name)\"",
+                hint: "drop them, or drop them in the downgrade section before the switch",
+                details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
+        }
+        try create(readers)
+
+        // 8
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "switch",
+                subject: "\(record.target.name) -> \(record.source.name)", verdict: Verdict.exact.rawValue,
+                detail: "{\"strategy\":\"copy\",\"rows\":\(comparison.expectedRows)}"))
+        details.append("\(comparison.expectedRows) rows compared, 0 differences")
+        return StepOutcome(rows: comparison.expectedRows, details: details)
+    }
+
+    private func bringBackShell(_ record: SwitchRecord) throws -> CatalogRelation {
+        guard let shell = record.shell, let relation = try catalog.relation(shell.tableName) else {
+            throw MigratorError(
+                "shell-missing", .refused,
+                "the empty table that remembers what \"\(record.source.name)\" was is gone from the ledger's schema",
+                hint: "restore the ledger's schema from a backup of the database")
+        }
+        let space = record.source.schema.quotedIdentifier
+        try session.execute(
+            """
+            ALTER TABLE \(relation.quoted) SET SCHEMA \(space);
+            ALTER TABLE \(space).\(relation.name.quotedIdentifier) RENAME TO \(record.source.name.quotedIdentifier)
+            """)
+        guard let source = try catalog.relation(record.source.tableName) else {
+            throw MigratorError("shell-missing", .failed, "\"\(record.source.name)\" could not be brought back")
+        }
+        return source
+    }
+
+    /// The rows as the old shape has them: the downgrade's own SELECT or by name; columns that only the old shape
+    /// has come from the backup, by key, for rows that are still there (ONLINE.md H22).
+    private func wayBack(
+        _ move: Move, record: SwitchRecord, source: CatalogRelation, context: StepContext
+    ) throws -> (select: String, columns: [String]) {
+        let targetTable = record.target.tableName
+        let old = try catalog.columns(of: source.oid).filter { $0.generated == nil }
+        let mapping = try analyse(
+            move.mapping, source: targetTable, target: record.source.tableName, key: record.key)
+        let carried = old.map(\.name).filter(mapping.columns.contains)
+        let left = old.map(\.name).filter { !mapping.columns.contains($0) }
+        let list = carried.map { "m.\($0.quotedIdentifier)" }
+        guard !left.isEmpty else {
+            return ("SELECT \(list.joined(separator: ", ")) FROM (\(mapping.select)\n) AS m", carried)
+        }
+        let backup = try ledger.backups().last {
+            $0.revision == context.revision && $0.kind == .table && $0.source == record.source.name
+        }
+        guard let backup, left.allSatisfy(backup.columns.contains) else {
+            throw MigratorError(
+                "backup-missing", .refused,
+                "the values of \(left.joined(separator: ", ")), which \"\(record.target.name)\" does not have, are in no registered backup",
+                hint: "put `-- migrator:backup \(record.source.name)` before the switch; for now, restore the backup")
+        }
+        let key = record.key.quotedIdentifier
+        let kept = left.map { "b.\($0.quotedIdentifier)" }
+        return (
+            """
+            SELECT \((list + kept).joined(separator: ", ")) FROM (\(mapping.select)
+            ) AS m LEFT JOIN \(quoted(TableName(schema: backup.schema, backup.name))) AS b ON b.\(key) = m.\(key)
+            """, carried + left
+        )
+    }
+
+    /// Inserts all rows; where some do not fit, finds them by halves and loads the rest, if their number is accepted.
+    /// - Returns: the keys of rows that were given up.
+    private func returnRows(
+        _ select: String, columns: [String], key: String, target: CatalogRelation, source: CatalogRelation,
+        context: StepContext
+    ) throws -> [String] {
+        let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
+        let quotedKey = key.quotedIdentifier
+        func insert(_ condition: String) throws -> Bool {
+            do {
+                try session.savepoint {
+                    try session.run(
+                        """
+                        INSERT INTO \(source.quoted) (\(list)) OVERRIDING SYSTEM VALUE
+                        SELECT \(list) FROM (\(select)) AS rows \(condition) ORDER BY \(quotedKey)
+                        """)
+                }
+                return true
+            } catch let error as DatabaseError where error.isAboutRows {
+                return false
+            }
+        }
+        if try insert("") { return [] }
+        try session.execute(
+            "CREATE TEMPORARY TABLE migrator_keys ON COMMIT DROP AS SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(target.quoted)")
+        var lost: [String] = []
+        func place(_ first: Int, _ last: Int) throws {
+            let range = "SELECT k FROM pg_temp.migrator_keys WHERE n BETWEEN \(first) AND \(last)"
+            if first > last { return }
+            if try insert("WHERE \(quotedKey) IN (\(range))") { return }
+            if first == last {
+                lost.append(try session.scalar("SELECT k::text FROM (\(range)) AS one").asText ?? "")
+                return
+            }
+            let middle = (first + last) / 2
+            try place(first, middle)
+            try place(middle + 1, last)
+        }
+        let total = try session.scalar("SELECT count(*) FROM pg_temp.migrator_keys").asInt ?? 0
+        try place(1, total)
+        guard context.options.acceptedLoss == lost.count else {
+            throw MigratorError(
+                "would-lose-rows", .refused,
+                "\(lost.count) rows of \"\(target.name)\" do not fit \"\(source.name)\" as it was",
+                hint: "mend the rows, or accept the loss with --accept-loss \(lost.count)",
+                details: lost.prefix(10).map { "\(key) \($0)" }
+                    + (lost.count > 10 ? ["and \(lost.count - 10) more"] : []))
+        }
+        return lost
+    }
+}

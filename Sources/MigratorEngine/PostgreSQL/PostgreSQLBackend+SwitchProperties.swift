@@ -1,0 +1,98 @@
+import MigratorDatabase
+import MigratorScript
+
+/// What belongs to a table beside its columns, keys and indexes, and does not come along with its rows
+/// (ONLINE.md H14): owner, grants, row-level security, triggers, replica identity, publications.
+extension PostgreSQLBackend {
+    func replayProperties(from source: TableShape, to target: CatalogRelation) throws {
+        let old = source.relation
+        if old.owner != target.owner {
+            try session.execute("ALTER TABLE \(target.quoted) OWNER TO \(old.owner.quotedIdentifier)")
+        }
+        let columns = try catalog.columns(of: target.oid).map(\.name)
+        try copyGrants(
+            from: old.oid, columns: columns, to: SwitchRecord.Table(schema: target.schema, name: target.name))
+        try replayRowSecurity(from: old, to: target)
+        try replayTriggers(from: old, to: target)
+        let identity = try session.scalar(
+            "SELECT relreplident FROM pg_catalog.pg_class WHERE oid = $1::oid", [SQLValue(old.oid)]
+        ).asText
+        if identity == "f" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY FULL") }
+        if identity == "n" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY NOTHING") }
+    }
+
+    private func replayRowSecurity(from old: CatalogRelation, to target: CatalogRelation) throws {
+        let flags = try session.query(
+            "SELECT relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = $1::oid",
+            [SQLValue(old.oid)]
+        ).first
+        if flags?.bool("relrowsecurity") == true {
+            try session.execute("ALTER TABLE \(target.quoted) ENABLE ROW LEVEL SECURITY")
+        }
+        if flags?.bool("relforcerowsecurity") == true {
+            try session.execute("ALTER TABLE \(target.quoted) FORCE ROW LEVEL SECURITY")
+        }
+        let policies = try session.query(
+            """
+            SELECT p.polname, p.polpermissive,
+                   CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                        WHEN 'd' THEN 'DELETE' ELSE 'ALL' END AS command,
+                   (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ')
+                    FROM unnest(p.polroles) AS r) AS roles,
+                   pg_get_expr(p.polqual, p.polrelid) AS condition,
+                   pg_get_expr(p.polwithcheck, p.polrelid) AS with_check
+            FROM pg_catalog.pg_policy p WHERE p.polrelid = $1::oid ORDER BY p.polname
+            """, [SQLValue(old.oid)])
+        for policy in policies {
+            var statement =
+                "CREATE POLICY \((policy.text("polname") ?? "").quotedIdentifier) ON \(target.quoted)"
+                + " AS \(policy.bool("polpermissive") ? "PERMISSIVE" : "RESTRICTIVE")"
+                + " FOR \(policy.text("command") ?? "ALL") TO \(policy.text("roles") ?? "PUBLIC")"
+            if let condition = policy.text("condition") { statement += " USING (\(condition))" }
+            if let check = policy.text("with_check") { statement += " WITH CHECK (\(check))" }
+            try session.execute(statement)
+        }
+    }
+
+    /// The application's triggers, in their state. They were not there while the rows were loaded.
+    private func replayTriggers(from old: CatalogRelation, to target: CatalogRelation) throws {
+        let plain = try session.scalar(
+            "SELECT quote_ident($1) || '.' || quote_ident($2)", [.text(old.schema), .text(old.name)]
+        ).asText ?? old.quoted
+        for trigger in try catalog.triggers(of: old.oid) {
+            guard let place = trigger.definition.firstRange(of: " ON \(plain) ") else {
+                throw MigratorError(
+                    "trigger-not-replayed", .refused,
+                    "the trigger \"\(trigger.name)\" of \"\(old.name)\" cannot be made again on \"\(target.name)\"",
+                    hint: "drop it before the switch and create it again after it")
+            }
+            let definition =
+                trigger.definition[..<place.lowerBound] + " ON \(target.quoted) "
+                + trigger.definition[place.upperBound...]
+            try session.execute(String(definition))
+            let name = trigger.name.quotedIdentifier
+            let states = ["D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"]
+            if let state = states[trigger.enabled] {
+                try session.execute("ALTER TABLE \(target.quoted) \(state) TRIGGER \(name)")
+            }
+        }
+    }
+
+    /// Publications that name the source name the target instead.
+    /// - Returns: the statements that lead back.
+    func moveToPublications(of source: CatalogRelation, to target: CatalogRelation) throws -> [String] {
+        let publications = try session.query(
+            """
+            SELECT p.pubname FROM pg_catalog.pg_publication_rel r
+            JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = $1::oid ORDER BY 1
+            """, [SQLValue(source.oid)]
+        ).compactMap { $0[0].asText?.quotedIdentifier }
+        for publication in publications {
+            try session.execute(
+                "ALTER PUBLICATION \(publication) DROP TABLE \(source.quoted); ALTER PUBLICATION \(publication) ADD TABLE \(target.quoted)")
+        }
+        return publications.map {
+            "ALTER PUBLICATION \($0) DROP TABLE \(target.quoted); ALTER PUBLICATION \($0) ADD TABLE \(source.quoted)"
+        }
+    }
+}

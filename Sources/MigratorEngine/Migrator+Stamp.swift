@@ -43,12 +43,12 @@ extension Migrator {
                     backend: scratch, run: RunIdentity(id: 0, epoch: 0), options: RunOptions(),
                     reporter: SilentReporter())
                 for script in chain { try executor.performUncommitted(script) }
-                return try scratch.schemaSnapshot(of: nil).unqualified
+                return try scratch.schemaSnapshot(of: nil).unqualified(by: scratch.schema)
             }
         } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
             return ["not compared with the scripts: \(error.message)"]
         }
-        let actual = try backend.schemaSnapshot(of: nil).unqualified
+        let actual = try backend.schemaSnapshot(of: nil).unqualified(by: backend.schema)
         var notes: [String] = []
         for (relation, lines) in declared.sorted(by: { $0.key < $1.key }) {
             guard let found = actual[relation] else {
@@ -84,11 +84,13 @@ extension Executor {
 }
 
 extension SchemaSnapshot {
-    /// Relations by their bare names.
-    var unqualified: SchemaSnapshot {
+    /// Relations by their bare names, and the schema taken out of their definitions.
+    func unqualified(by schema: String) -> SchemaSnapshot {
         SchemaSnapshot(
-            map { (String($0.key.drop { $0 != "." }.dropFirst()).nonEmpty ?? $0.key, $0.value) },
-            uniquingKeysWith: { first, _ in first })
+            map { relation, lines in
+                let name = String(relation.drop { $0 != "." }.dropFirst()).nonEmpty ?? relation
+                return (name, lines.map { $0.components(separatedBy: schema + ".").joined() })
+            }, uniquingKeysWith: { first, _ in first })
     }
 }
 

@@ -11,8 +11,10 @@ import Testing
         var before: [String]
         /// With an absolute target, since after the last COMMIT `-1` would mean one more.
         var command: [String]
+        /// The strategy that 0002 is made to ask for.
+        var strategy = ""
 
-        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " "))" }
+        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " ")) \(strategy)" }
     }
 
     static let phases: [Phase] = Dialect.allCases.flatMap { dialect -> [Phase] in
@@ -25,10 +27,21 @@ import Testing
             Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["downgrade", "0001"]),
             Phase(dialect: dialect, before: ["upgrade 0001"], command: ["downgrade", "base"]),
         ]
-    }
+    } + [
+        Phase(
+            dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages], command: ["upgrade", "0002"],
+            strategy: "copy"),
+        Phase(
+            dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages, "upgrade 0002"],
+            command: ["downgrade", "0001"], strategy: "copy"),
+    ]
 
     @Test(arguments: phases) func `a kill at any statement is mended by the same command`(_ phase: Phase) throws {
+        let scripts = try ShippedScripts(strategy: phase.strategy)
         let start = try phase.dialect.makeStore()
+        func migrate(_ arguments: [String], on store: any Store, environment: [String: String] = [:]) throws -> CommandResult {
+            try EndToEndTests.migrate(arguments, on: store, environment: environment, migrations: scripts.path)
+        }
         for step in phase.before {
             if step.hasPrefix(" ") {
                 try start.run(step)
@@ -44,12 +57,11 @@ import Testing
         let (statements, commits) = try Self.counts(in: counted.standardError)
         #expect(statements > 5 && commits > 0)
 
-        var points = (1...statements).map { "before:\($0)" }
+        // MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before each seventh.
+        let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
+        var points = stride(from: 1, through: statements, by: isThorough ? 1 : 7).map { "before:\($0)" }
         points += (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
-        // MIGRATOR_TEST_POINTS=every also stops behind each statement.
-        if ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every" {
-            points += (1...statements).map { "after:\($0)" }
-        }
+        if isThorough { points += (1...statements).map { "after:\($0)" } }
         for point in points {
             let store = try start.copy()
             let killed = try migrate(

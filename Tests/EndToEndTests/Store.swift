@@ -133,3 +133,28 @@ let sampleMessages = """
     VALUES (1, 4, 2, 'key/1', '2024-01-01 10:01:00');
     DELETE FROM direct_messages WHERE id = 20;
     """
+
+/// The shipped scripts, or a copy of them in which 0002 asks for a strategy.
+final class ShippedScripts {
+    let path: String
+    private let folder: TemporaryFolder?
+
+    init(strategy: String) throws {
+        let shipped = MigratorBinary.packageFolder + "/migrations"
+        guard !strategy.isEmpty else {
+            path = shipped
+            folder = nil
+            return
+        }
+        let folder = try TemporaryFolder()
+        path = folder.file("migrations")
+        try FileManager.default.copyItem(atPath: shipped, toPath: path)
+        let file = path + "/postgresql/0002_direct_messages_to_messages.sql"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        let changed = text.replacingOccurrences(
+            of: "-> messages key=id view", with: "-> messages key=id strategy=\(strategy) view")
+        guard changed != text else { throw CommandError(message: "0002 has no switch to change") }
+        try changed.write(toFile: file, atomically: true, encoding: .utf8)
+        self.folder = folder
+    }
+}

@@ -331,17 +331,4 @@ struct SwitchCase {
         try test.downgrade()
         #expect(try test.scalar("SELECT n FROM inbox_size") == "198")
     }
-
-    @Test func copyIsRefusedAndLeavesNothing() throws {
-        let test = try SwitchCase(SwitchFixture.application)
-        let before = try test.dump()
-        let refusal = migratorError {
-            try test.session.transaction {
-                _ = try test.backend.performSwitch(
-                    SwitchFixture.move(), strategy: .copy, definition: [], context: test.context())
-            }
-        }
-        #expect(refusal?.code == "copy-unsupported" && refusal?.status == .refused)
-        #expect(try test.dump() == before)
-    }
 }

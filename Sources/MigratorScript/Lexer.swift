@@ -29,17 +29,20 @@ struct Lexer {
     let source: SourceText
     let dialect: Dialect
     private var position: Int
+    private let end: Int
 
-    init(_ source: SourceText, dialect: Dialect) {
+    /// - Parameter range: the bytes to read, where not all; it must not cut a token.
+    init(_ source: SourceText, dialect: Dialect, range: Range<Int>? = nil) {
         self.source = source
         self.dialect = dialect
-        position = 0
+        position = range?.lowerBound ?? 0
+        end = range?.upperBound ?? source.bytes.count
     }
 
     mutating func next() throws(ScriptError) -> Token? {
         let bytes = source.bytes
-        while position < bytes.count, Lexer.isSpace(bytes[position]) { position += 1 }
-        guard position < bytes.count else { return nil }
+        while position < end, Lexer.isSpace(bytes[position]) { position += 1 }
+        guard position < end else { return nil }
         let start = position
         let kind = try kind(of: bytes[position])
         return Token(kind: kind, range: start..<position)
@@ -52,9 +55,7 @@ struct Lexer {
         case UInt8(ascii: "("): return single(.leftParenthesis)
         case UInt8(ascii: ")"): return single(.rightParenthesis)
         case UInt8(ascii: "-") where peek(1) == UInt8(ascii: "-"):
-            while position < source.bytes.count, source.bytes[position] != UInt8(ascii: "\n") { position += 1 }
-            // A carriage return before the line feed is no part of the comment.
-            if position > start, source.bytes[position - 1] == UInt8(ascii: "\r") { position -= 1 }
+            skipLine()
             return .lineComment
         case UInt8(ascii: "/") where peek(1) == UInt8(ascii: "*"):
             try skipBlockComment()
@@ -75,16 +76,35 @@ struct Lexer {
             return try skipDollar()
         case UInt8(ascii: "\\") where dialect == .postgresql: return single(.backslash)
         case UInt8(ascii: "0")...UInt8(ascii: "9"):
-            while let byte = peek(0), Lexer.isWord(byte) || byte == UInt8(ascii: ".") { position += 1 }
+            skipNumber()
             return .number
         default:
             return Lexer.startsWord(byte) ? try word(from: start) : single(.other)
         }
     }
 
+    /// To the end of the line. A carriage return before the line feed is no part of it; one that stands alone ends
+    /// the line in PostgreSQL, not in SQLite.
+    private mutating func skipLine() {
+        let start = position
+        while let byte = peek(0), byte != UInt8(ascii: "\n") {
+            if byte == UInt8(ascii: "\r"), dialect == .postgresql { return }
+            position += 1
+        }
+        while position > start, source.bytes[position - 1] == UInt8(ascii: "\r") { position -= 1 }
+    }
+
+    /// In PostgreSQL a number may be followed by a dollar quote at once.
+    private mutating func skipNumber() {
+        while let byte = peek(0), Lexer.isWord(byte) || byte == UInt8(ascii: ".") {
+            if byte == UInt8(ascii: "$"), dialect == .postgresql { return }
+            position += 1
+        }
+    }
+
     private func peek(_ distance: Int) -> UInt8? {
         let index = position + distance
-        return index < source.bytes.count ? source.bytes[index] : nil
+        return index < end ? source.bytes[index] : nil
     }
 
     private mutating func single(_ kind: Token.Kind) -> Token.Kind {
@@ -131,16 +151,41 @@ struct Lexer {
                 position += 2
             } else if byte == quote {
                 position += 1
-                if peek(0) != quote { return }
-                position += 1
+                if peek(0) == quote {
+                    position += 1
+                } else if !escapes || !skipToContinuation() {
+                    return
+                }
             } else {
                 position += 1
             }
         }
-        position = source.bytes.count
         throw source.error(
             code, code == "unterminated-quote" ? "a quoted string is not closed" : "a quoted identifier is not closed",
             hint: "close it with \(Character(Unicode.Scalar(quote)))", at: start)
+    }
+
+    /// Moves behind the quote that carries an escape string on: one on a later line with nothing but comments
+    /// between, whose text has escapes too though it has no E of its own.
+    /// Source: PostgreSQL manual, 4.1.2.1, and scan.l's `quotecontinue`.
+    private mutating func skipToContinuation() -> Bool {
+        let start = position
+        var hasNewline = false
+        while let byte = peek(0) {
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { hasNewline = true }
+            if Lexer.isSpace(byte) {
+                position += 1
+            } else if byte == UInt8(ascii: "-"), peek(1) == UInt8(ascii: "-") {
+                skipLine()
+            } else if byte == UInt8(ascii: "'"), hasNewline {
+                position += 1
+                return true
+            } else {
+                break
+            }
+        }
+        position = start
+        return false
     }
 
     private mutating func skipBracketed() throws(ScriptError) {
@@ -174,30 +219,28 @@ struct Lexer {
     /// `$tag$ ... $tag$`, or a parameter such as `$1`.
     private mutating func skipDollar() throws(ScriptError) -> Token.Kind {
         let start = position
-        var end = position + 1
         let bytes = source.bytes
-        if end < bytes.count, Lexer.startsWord(bytes[end]) {
-            while end < bytes.count, Lexer.isWord(bytes[end]), bytes[end] != UInt8(ascii: "$") { end += 1 }
+        var tagEnd = position + 1
+        if tagEnd < end, Lexer.startsWord(bytes[tagEnd]) {
+            while tagEnd < end, Lexer.isWord(bytes[tagEnd]), bytes[tagEnd] != UInt8(ascii: "$") { tagEnd += 1 }
         }
-        guard end < bytes.count, bytes[end] == UInt8(ascii: "$") else {
+        guard tagEnd < end, bytes[tagEnd] == UInt8(ascii: "$") else {
             position += 1
             while let byte = peek(0), (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
             return .other
         }
-        let tag = bytes[start...end]
-        position = end + 1
-        while position + tag.count <= bytes.count {
+        let tag = bytes[start...tagEnd]
+        position = tagEnd + 1
+        while position + tag.count <= end {
             if bytes[position] == UInt8(ascii: "$"), bytes[position..<position + tag.count] == tag {
                 position += tag.count
                 return .string
             }
-            // ArraySlice equality ignores indices, so the comparison is by content.
             position += 1
         }
-        position = bytes.count
         throw source.error(
-            "unterminated-dollar-quote", "the dollar quote \(source.text(start..<end + 1)) is not closed",
-            hint: "close it with \(source.text(start..<end + 1))", at: start)
+            "unterminated-dollar-quote", "the dollar quote \(source.text(start..<tagEnd + 1)) is not closed",
+            hint: "close it with \(source.text(start..<tagEnd + 1))", at: start)
     }
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

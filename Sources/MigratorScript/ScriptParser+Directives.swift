@@ -74,7 +74,7 @@ extension ScriptParser {
 
     private func revisionID(_ reader: inout DirectiveReader, _ name: String) throws(ScriptError) -> String {
         let id = reader.word()
-        let isPlain = id.utf8.allSatisfy { Lexer.isWord($0) && $0 < 0x80 || $0 == UInt8(ascii: ".") }
+        let isPlain = id.utf8.allSatisfy { Lexer.isWord($0) && $0 < 0x80 && $0 != UInt8(ascii: "$") || $0 == UInt8(ascii: ".") }
         guard !id.isEmpty, id.utf8.count <= 64, isPlain else {
             throw reader.error(
                 "malformed-directive", "\"\(name)\" needs a revision id of letters, digits, _ and .",

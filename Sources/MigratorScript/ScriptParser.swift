@@ -46,7 +46,7 @@ struct ScriptParser {
             let piece = pieces[position]
             position += 1
             switch piece {
-            case .statement(let range): try take(statement(range), at: range.lowerBound)
+            case .statement(let range): try take(range)
             case .directive(let offset, let rest):
                 var reader = DirectiveReader(source: source, offset: offset, rest: rest)
                 try directive(&reader)
@@ -77,14 +77,16 @@ struct ScriptParser {
                 hint: "add the section, or -- migrator:irreversible REASON", at: 0)
         }
         let normalized = source.normalized
-        let hex = Array("0123456789abcdef".utf8)
-        let checksum = String(
-            decoding: SHA256.hash(data: normalized).flatMap { [hex[Int($0 >> 4)], hex[Int($0 & 15)]] }, as: UTF8.self)
+        var checksum: [UInt8] = []
+        checksum.reserveCapacity(64)
+        for byte in SHA256.hash(data: normalized) {
+            for digit in [byte >> 4, byte & 15] { checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W")) }
+        }
         return Script(
             location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
-            revises: revises, message: header.message ?? fileMessage, mode: header.mode,
+            revises: revises, message: header.message ?? fileMessage(after: revision), mode: header.mode,
             isTransactional: header.isTransactional ?? true, upgrade: upgrade, downgrade: downgrade,
-            checksum: checksum, text: String(decoding: normalized, as: UTF8.self))
+            checksum: String(decoding: checksum, as: UTF8.self), text: String(decoding: normalized, as: UTF8.self))
     }
 
     // MARK: Statements
@@ -95,19 +97,25 @@ struct ScriptParser {
             offset: range.lowerBound + source.skipped)
     }
 
-    private mutating func take(_ statement: Statement, at offset: Int) throws(ScriptError) {
+    private mutating func take(_ range: Range<Int>) throws(ScriptError) {
+        let offset = range.lowerBound
         guard inSection != nil else {
             throw source.error(
-                "statement-outside-section", "a statement stands before the first section",
-                hint: "put it below -- migrator:upgrade", at: offset)
+                "statement-outside-section", "a statement stands outside of the sections",
+                hint: "put it below -- migrator:upgrade or -- migrator:downgrade", at: offset)
         }
-        if header.isTransactional != false, StatementTraits(statement, dialect: dialect).isTransactionControl {
+        if header.isTransactional != false, controlsTransaction(range) {
             throw source.error(
                 "transaction-control", "a script does not begin or end transactions itself",
                 hint: "take the statement away: each revision runs in one transaction; or say -- migrator:transaction off",
                 at: offset)
         }
-        add(.statement(statement), at: offset)
+        add(.statement(statement(range)), at: offset)
+    }
+
+    private func controlsTransaction(_ range: Range<Int>) -> Bool {
+        StatementTraits.controlsTransaction(
+            Words(source, range, dialect: dialect, limit: StatementTraits.transactionWords))
     }
 
     mutating func add(_ action: Action, at offset: Int) {
@@ -157,9 +165,10 @@ struct ScriptParser {
     var fileRevision: String { String(fileStem.prefix { $0 != "_" }) }
 
     /// `0002_direct_messages` reads as "direct messages".
-    private var fileMessage: String {
-        String(fileStem.drop { $0 != "_" }.dropFirst()).split(separator: "_").joined(separator: " ")
+    private func fileMessage(after revision: String) -> String {
+        let rest = fileStem == revision ? fileStem.drop { $0 != "_" } : fileStem.dropFirst(revision.count)
+        return rest.split(separator: "_").joined(separator: " ")
     }
 
-    func fitsFile(_ revision: String) -> Bool { revision == fileRevision || revision == fileStem }
+    func fitsFile(_ revision: String) -> Bool { fileStem == revision || fileStem.hasPrefix(revision + "_") }
 }

@@ -38,19 +38,17 @@ struct SourceText {
         ScriptError(code: code, message: message, hint: hint, location: location(offset))
     }
 
-    /// Line endings as LF: what the checksum and the ledger take.
+    /// Line endings as LF: what the checksum and the ledger take. A carriage return that stands alone is text.
+    /// A run of them before a line feed goes as a whole, so that normalizing twice changes nothing.
     var normalized: [UInt8] {
+        guard bytes.contains(UInt8(ascii: "\r")) else { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        var index = 0
-        while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "\r") {
-                result.append(UInt8(ascii: "\n"))
-                if index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "\n") { index += 1 }
-            } else {
-                result.append(bytes[index])
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") {
+                while result.last == UInt8(ascii: "\r") { result.removeLast() }
             }
-            index += 1
+            result.append(byte)
         }
         return result
     }
@@ -70,5 +68,13 @@ struct SourceText {
             }
         }
         throw error("invalid-utf8", "the script is not valid UTF-8", hint: "save the file as UTF-8", at: offset)
+    }
+}
+
+extension String {
+    /// Letters A to Z folded; others are left alone, as identifiers are in databases with UTF-8.
+    var asciiLowercased: String {
+        if !utf8.contains(where: { (65...90).contains($0) }) { return self }
+        return String(decoding: utf8.map { (65...90).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 }

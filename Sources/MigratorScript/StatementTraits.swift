@@ -23,16 +23,19 @@ public struct StatementTraits: Sendable, Equatable {
     /// DROP or TRUNCATE occurs in it, in strings too, or it runs a block or procedure that may do so.
     public var mayDestroy = false
     public var definition: Definition?
-    /// SELECT, WITH, VALUES, TABLE.
+    /// SELECT, VALUES, TABLE, with or without a WITH before.
     public var isQuery = false
     /// Every identifier and keyword, unquoted ones folded.
     public var identifiers: Set<String> = []
 
     public init(_ statement: Statement, dialect: Dialect) {
-        let words = Words(statement.text, dialect: dialect)
+        self.init(Words(statement.text, dialect: dialect), dialect: dialect)
+    }
+
+    private init(_ words: Words, dialect: Dialect) {
         identifiers = words.identifiers
         let first = words.word(0) ?? ""
-        isQuery = ["select", "with", "values", "table"].contains(first) || words.startsWithParenthesis
+        isQuery = Self.isQuery(words)
         isTransactionControl = Self.controlsTransaction(words)
         mayDestroy =
             ["do", "call"].contains(first) || words.contains("drop") || words.contains("truncate")
@@ -42,16 +45,30 @@ public struct StatementTraits: Sendable, Equatable {
         cannotRunInTransaction = concurrentIndex != nil || Self.refusesTransaction(words, dialect)
     }
 
-    private static func controlsTransaction(_ words: Words) -> Bool {
+    /// The words of a statement that says no more than whether it begins or ends a transaction.
+    static func controlsTransaction(_ words: Words) -> Bool {
         switch words.word(0) {
         case "begin", "commit", "end", "abort": true
-        case "start": words.word(1) == "transaction"
-        case "prepare": words.word(1) == "transaction"
+        case "start", "prepare": words.word(1) == "transaction"
         case "rollback": !words.items.prefix(4).contains { $0.isWord("to") }
         default: false
         }
     }
 
+    /// How many words `controlsTransaction` looks at.
+    static let transactionWords = 4
+
+    /// A WITH may lead to an INSERT, UPDATE, DELETE or MERGE, which are none.
+    private static func isQuery(_ words: Words) -> Bool {
+        let verbs = ["select", "values", "table"]
+        guard words.word(0) == "with" else {
+            return words.items.first == .other("(") || words.word(0).map(verbs.contains) ?? false
+        }
+        let verb = words.outerWords.first { ["insert", "update", "delete", "merge"].contains($0) || verbs.contains($0) }
+        return verb.map(verbs.contains) ?? words.items.contains(.other("("))
+    }
+
+    /// Source: the callers of `PreventInTransactionBlock`; SQLite, "PRAGMA Statements".
     private static func refusesTransaction(_ words: Words, _ dialect: Dialect) -> Bool {
         let first = words.word(0)
         let second = words.word(1)
@@ -60,10 +77,10 @@ public struct StatementTraits: Sendable, Equatable {
             switch first {
             case "vacuum", "attach", "detach": return true
             case "pragma":
-                let name = words.items.dropFirst().last { item in
-                    item.isWord("journal_mode") || item.isWord("foreign_keys")
-                }
-                return name != nil
+                var cursor = words.cursor
+                _ = cursor.take("pragma")
+                let names = ["journal_mode", "foreign_keys", "synchronous", "temp_store", "wal_checkpoint"]
+                return cursor.parts().last.map(names.contains) ?? false
             default: return false
             }
         case .postgresql:
@@ -72,9 +89,19 @@ public struct StatementTraits: Sendable, Equatable {
                 ("create", "tablespace"), ("drop", "tablespace"), ("create", "subscription"),
                 ("drop", "subscription"):
                 return true
-            case ("reindex", _): return words.contains("system") || words.contains("database")
-            case ("cluster", nil): return true
+            case ("reindex", _):
+                var cursor = words.cursor
+                _ = cursor.take("reindex")
+                cursor.takeParentheses()
+                return cursor.take("system") || cursor.take("database") || cursor.take("schema")
+            case ("cluster", _):
+                var cursor = words.cursor
+                _ = cursor.take("cluster")
+                cursor.takeParentheses()
+                _ = cursor.take("verbose")
+                return cursor.items.isEmpty
             case ("alter", "database"): return words.contains("tablespace")
+            case ("alter", "subscription"): return words.contains("refresh") || words.contains("publication")
             case ("alter", "table"): return words.contains("detach") && words.contains("concurrently")
             default: return false
             }
@@ -86,7 +113,7 @@ public struct StatementTraits: Sendable, Equatable {
         if cursor.take("create") {
             _ = cursor.take("unique")
             guard cursor.take("index"), cursor.take("concurrently") else { return nil }
-            if cursor.take("if") { _ = cursor.take("not") && cursor.take("exists") }
+            _ = cursor.take("if", "not", "exists")
             var index: TableName?
             if !cursor.take("on") {
                 index = cursor.name()
@@ -97,7 +124,7 @@ public struct StatementTraits: Sendable, Equatable {
         }
         if cursor.take("drop") {
             guard cursor.take("index"), cursor.take("concurrently") else { return nil }
-            if cursor.take("if") { _ = cursor.take("exists") }
+            _ = cursor.take("if", "exists")
             var names: [TableName] = []
             while let name = cursor.name() {
                 names.append(name)
@@ -117,13 +144,13 @@ public struct StatementTraits: Sendable, Equatable {
         if cursor.take("create") {
             for word in ["global", "local", "temporary", "temp", "unlogged"] { _ = cursor.take(word) }
             if cursor.take("table") {
-                if cursor.take("if") { ifNotExists = cursor.take("not") && cursor.take("exists") }
+                ifNotExists = cursor.take("if", "not", "exists")
                 return result(.createTable, cursor.name())
             }
             _ = cursor.take("unique")
             guard cursor.take("index") else { return nil }
             _ = cursor.take("concurrently")
-            if cursor.take("if") { ifNotExists = cursor.take("not") && cursor.take("exists") }
+            ifNotExists = cursor.take("if", "not", "exists")
             if !cursor.take("on") {
                 _ = cursor.name()
                 guard cursor.take("on") else { return nil }
@@ -132,8 +159,8 @@ public struct StatementTraits: Sendable, Equatable {
             return result(.createIndex, cursor.name())
         }
         if cursor.take("alter") {
-            guard cursor.take("table") else { return nil }
-            if cursor.take("if") { _ = cursor.take("exists") }
+            guard cursor.take("table"), !cursor.take("all", "in", "tablespace") else { return nil }
+            _ = cursor.take("if", "exists")
             _ = cursor.take("only")
             return result(.alterTable, cursor.name())
         }
@@ -147,7 +174,7 @@ public struct StatementTraits: Sendable, Equatable {
         }
         if cursor.take("constraint") {
             _ = cursor.name()
-            guard cursor.take("on") else { return nil }
+            guard cursor.take("on"), !cursor.take("domain") else { return nil }
             return result(.comment, cursor.name())
         }
         return nil

@@ -15,23 +15,30 @@ struct Words {
 
     init(_ text: String, dialect: Dialect) {
         // A statement comes from a script that was lexed already; what cannot be lexed has no words.
-        guard let source = try? SourceText(Array(text.utf8), file: "") else { return }
-        var lexer = Lexer(source, dialect: dialect)
-        while let token = try? lexer.next() {
-            let text = source.text(token.range)
-            switch token.kind {
-            case .lineComment, .blockComment: continue
-            case .word: items.append(.word(text.asciiLowercased))
-            case .quotedIdentifier: items.append(.quoted(Words.unquote(text)))
-            case .string:
-                items.append(.string)
-                strings.append(text.asciiLowercased)
-            default: items.append(.other(text))
-            }
+        if let source = try? SourceText(Array(text.utf8), file: "") {
+            self.init(source, 0..<source.bytes.count, dialect: dialect)
+        } else {
+            self.init(items: [])
         }
     }
 
-    var startsWithParenthesis: Bool { items.first == .other("(") }
+    private init(items: [Item]) { self.items = items }
+
+    /// - Parameter limit: how many items are wanted.
+    init(_ source: SourceText, _ range: Range<Int>, dialect: Dialect, limit: Int = .max) {
+        var lexer = Lexer(source, dialect: dialect, range: range)
+        while items.count < limit, let token = try? lexer.next() {
+            switch token.kind {
+            case .lineComment, .blockComment: continue
+            case .word: items.append(.word(source.text(token.range).asciiLowercased))
+            case .quotedIdentifier: items.append(.quoted(Words.unquote(source.bytes[token.range])))
+            case .string:
+                items.append(.string)
+                strings.append(source.text(token.range).asciiLowercased)
+            default: items.append(.other(source.text(token.range)))
+            }
+        }
+    }
 
     func word(_ index: Int) -> String? {
         guard index < items.count, case .word(let word) = items[index] else { return nil }
@@ -39,6 +46,21 @@ struct Words {
     }
 
     func contains(_ word: String) -> Bool { items.contains(.word(word)) }
+
+    /// The words outside of parentheses.
+    var outerWords: [String] {
+        var words: [String] = []
+        var depth = 0
+        for item in items {
+            switch item {
+            case .other("("): depth += 1
+            case .other(")"): depth -= 1
+            case .word(let word) where depth == 0: words.append(word)
+            default: break
+            }
+        }
+        return words
+    }
 
     var identifiers: Set<String> {
         Set(
@@ -56,9 +78,10 @@ struct Words {
     struct Cursor {
         var items: ArraySlice<Item>
 
-        mutating func take(_ word: String) -> Bool {
-            guard items.first == .word(word) else { return false }
-            items.removeFirst()
+        /// Takes these words where all of them stand next, else nothing.
+        mutating func take(_ words: String...) -> Bool {
+            guard items.count >= words.count, zip(items, words).allSatisfy({ $0.isWord($1) }) else { return false }
+            items.removeFirst(words.count)
             return true
         }
 
@@ -66,6 +89,17 @@ struct Words {
             guard items.first == .other(text) else { return false }
             items.removeFirst()
             return true
+        }
+
+        /// Takes `( ... )` where it stands next, with what is in it.
+        mutating func takeParentheses() {
+            guard items.first == .other("(") else { return }
+            var depth = 0
+            repeat {
+                let item = items.removeFirst()
+                if item == .other("(") { depth += 1 }
+                if item == .other(")") { depth -= 1 }
+            } while depth > 0 && !items.isEmpty
         }
 
         /// Identifiers joined by dots.
@@ -88,22 +122,19 @@ struct Words {
         }
     }
 
-    private static func unquote(_ text: String) -> String {
-        let isUnicode = text.hasPrefix("U&") || text.hasPrefix("u&")
-        let body = isUnicode ? text.dropFirst(2) : text[...]
-        guard let quote = body.first else { return text }
+    /// By bytes: a quote with a combining character behind it is still a quote.
+    private static func unquote(_ token: ArraySlice<UInt8>) -> String {
+        let isUnicode = token.count > 2 && token[token.startIndex + 1] == UInt8(ascii: "&")
+        let body = isUnicode ? token.dropFirst(2) : token
+        guard let quote = body.first else { return "" }
         let inner = body.dropFirst().dropLast()
-        if quote == "[" { return String(inner) }
-        var result = ""
+        if quote == UInt8(ascii: "[") || !inner.contains(quote) { return String(decoding: inner, as: UTF8.self) }
+        var result: [UInt8] = []
         var isSecond = false
-        for character in inner {
-            if character == quote, !isSecond {
-                isSecond = true
-                continue
-            }
-            isSecond = false
-            result.append(character)
+        for byte in inner {
+            isSecond = byte == quote && !isSecond
+            if !isSecond { result.append(byte) }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 }

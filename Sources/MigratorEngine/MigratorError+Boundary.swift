@@ -15,7 +15,7 @@ extension MigratorError {
         case let error as ScriptError: MigratorError(error)
         default:
             MigratorError(
-                "internal-error", .failed, "something unexpected happened (\(type(of: error)))",
+                "internal-error", .failed, "the run stopped on an error that migrator has no words for",
                 hint: "run the same command again with --verbose and report what it says")
         }
     }

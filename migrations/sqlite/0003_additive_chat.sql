@@ -80,12 +80,14 @@ CREATE TABLE user_presence (
 );
 
 -- migrator:exceptions messages key=id
-SELECT id, 'its sender or recipient is not known' AS reason
-FROM messages WHERE sender_id IS NULL OR recipient_id IS NULL;
+SELECT m.id, CASE WHEN s.id IS NULL THEN 'its sender is not known' ELSE 'its recipient is not known' END AS reason
+FROM messages m LEFT JOIN users s ON s.id = m.sender_id LEFT JOIN users r ON r.id = m.recipient_id
+WHERE s.id IS NULL OR r.id IS NULL;
 
+-- The users are joined since a message is still there for a moment when its sender or recipient is deleted.
 -- migrator:ensure messages -> conversations on=user_lo,user_hi
-SELECT DISTINCT min(sender_id, recipient_id) AS user_lo, max(sender_id, recipient_id) AS user_hi
-FROM messages WHERE sender_id IS NOT NULL AND recipient_id IS NOT NULL;
+SELECT DISTINCT min(m.sender_id, m.recipient_id) AS user_lo, max(m.sender_id, m.recipient_id) AS user_hi
+FROM messages m JOIN users s ON s.id = m.sender_id JOIN users r ON r.id = m.recipient_id;
 
 -- migrator:ensure conversations -> conversation_participants on=conversation_id,user_id
 SELECT id AS conversation_id, user_lo AS user_id, created_at AS joined_at
@@ -116,10 +118,11 @@ SELECT id AS message_id, recipient_id AS user_id,
 FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
 
 -- migrator:verify every message stands in the conversation of its two people
-SELECT m.id FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id
-WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL
-  AND (c.user_lo IS NOT min(m.sender_id, m.recipient_id)
-    OR c.user_hi IS NOT max(m.sender_id, m.recipient_id));
+SELECT m.id FROM messages m
+JOIN users s ON s.id = m.sender_id JOIN users r ON r.id = m.recipient_id
+LEFT JOIN conversations c ON c.id = m.conversation_id
+WHERE c.user_lo IS NOT min(m.sender_id, m.recipient_id)
+   OR c.user_hi IS NOT max(m.sender_id, m.recipient_id);
 
 -- migrator:verify every conversation has its people
 SELECT c.id FROM conversations c

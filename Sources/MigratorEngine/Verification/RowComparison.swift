@@ -15,51 +15,30 @@ struct RowComparison {
     init(
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess
     ) throws {
-        let session = backend.session
-        let comparison = ColumnComparison(session: session)
-        let compared = columns.filter { $0 != key }
-        let types = try comparison.types(of: backend.quoted(table))
-        let quotedKey = key.quotedIdentifier
-        let flags = compared.map { column in
-            comparison.differs("e.\(column.quotedIdentifier)", "t.\(column.quotedIdentifier)", type: types[column])
-        }
-        let anyFlag = flags.isEmpty ? comparison.no : flags.joined(separator: " OR ")
-        let select = """
-            FROM (SELECT \(columns.map(\.quotedIdentifier).joined(separator: ", ")) FROM (\(expected)
-            ) AS mapping) AS e
-            FULL JOIN (SELECT \(columns.map(\.quotedIdentifier).joined(separator: ", "))
-                FROM \(backend.quoted(table))) AS t ON e.\(quotedKey) = t.\(quotedKey)
+        let pairs = try PairedRows(
+            expected: expected, columns: columns, table: table, key: key, backend: backend)
+        let isDifferent = "ek IS NULL OR tk IS NULL OR (\(pairs.differs))"
+        let counts = try backend.session.query(
             """
-        let counts = try session.query(
-            """
-            SELECT count(e.\(quotedKey)) AS expected,
-                   count(*) FILTER (WHERE e.\(quotedKey) IS NULL OR t.\(quotedKey) IS NULL OR \(anyFlag)) AS different
-            \(select)
+            SELECT count(ek) AS expected, count(*) FILTER (WHERE \(isDifferent)) AS different
+            FROM (\(pairs.select)
+            ) AS pairs
             """
         ).first
         expectedRows = counts?.int("expected") ?? 0
         differenceCount = counts?.int("different") ?? 0
         guard differenceCount > 0 else { return }
-        let flagColumns = zip(compared, flags).enumerated().map { index, pair in
-            "(\(pair.1)) AS \("d\(index)".quotedIdentifier)"
-        }
-        let rows = try session.query(
-            """
-            SELECT \((["e.\(quotedKey) AS ek", "t.\(quotedKey) AS tk"] + flagColumns).joined(separator: ", "))
-            \(select)
-            WHERE e.\(quotedKey) IS NULL OR t.\(quotedKey) IS NULL OR \(anyFlag)
-            ORDER BY coalesce(e.\(quotedKey), t.\(quotedKey)) LIMIT 10
-            """)
-        differences = rows.map { row in
+        differences = try backend.session.query(
+            "SELECT * FROM (\(pairs.select)\n) AS pairs WHERE \(isDifferent) ORDER BY coalesce(ek, tk) LIMIT 10"
+        ).map { row in
             if row["tk"].isNull {
-                return Difference(
-                    table: table.name, key: row.text("ek"), message: "the row is missing")
+                return Difference(table: table.name, key: row.text("ek"), message: "the row is missing")
             }
             if row["ek"].isNull {
                 return Difference(
                     table: table.name, key: row.text("tk"), message: "the row should not be there")
             }
-            let columns = compared.indices.filter { row["d\($0)"].asBool }.map { compared[$0] }
+            let columns = pairs.differingColumns(row)
             return Difference(
                 table: table.name, key: row.text("ek"), columns: columns,
                 message: "differs in \(columns.joined(separator: ", "))")
@@ -77,8 +56,6 @@ struct ColumnComparison {
         "smallint", "integer", "bigint", "boolean", "date", "uuid", "bytea", "oid",
         "timestamp without time zone", "timestamp with time zone",
     ]
-
-    var no: String { session.dialect == .postgresql ? "false" : "0" }
 
     func types(of table: String) throws -> [String: String] {
         guard session.dialect == .postgresql else { return [:] }

@@ -12,35 +12,21 @@ struct SinceComparison {
     var endOfEvidence: String?
 
     init(move: Move, backup: BackupRecord, table: TableName, backend: any Backend) throws {
-        let session = backend.session
         let mapping = try MappingSource(
             mapping: move.mapping, source: move.source, readFrom: table, target: move.target, backend: backend)
-        let comparison = ColumnComparison(session: session)
-        let types = try comparison.types(of: backend.quoted(move.target))
-        let key = move.key.quotedIdentifier
-        let flags = mapping.columns.filter { $0 != move.key }.map {
-            comparison.differs("b.\($0.quotedIdentifier)", "t.\($0.quotedIdentifier)", type: types[$0])
-        }
-        let differs = flags.isEmpty ? comparison.no : flags.joined(separator: " OR ")
+        let pairs = try PairedRows(
+            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key,
+            backend: backend)
         let age = try EvidenceAge(backup: backup, backend: backend)
         endOfEvidence = age.end
-        let isOld = age.isOld("t.row_version")
-        let version = session.dialect == .postgresql ? "xmin AS row_version" : "0 AS row_version"
-        let columns = mapping.columns.map(\.quotedIdentifier).joined(separator: ", ")
-        let from = """
-            FROM (\(mapping.select)
-            ) AS b FULL JOIN (SELECT \(columns), \(version) FROM \(backend.quoted(move.target))) AS t
-            ON t.\(key) = b.\(key)
+        let isOld = age.isOld("version")
+        let from = "FROM (\(pairs.select)\n) AS pairs"
+        let isWrong = "(ek IS NULL OR \(pairs.differs)) AND \(isOld)"
+        let row = try backend.session.query(
             """
-        let isAdded = "b.\(key) IS NULL"
-        let isMissing = "t.\(key) IS NULL"
-        let isChanged = "b.\(key) IS NOT NULL AND t.\(key) IS NOT NULL AND (\(differs))"
-        let isWrong = "(\(isAdded) OR (\(isChanged))) AND \(isOld)"
-        let row = try session.query(
-            """
-            SELECT count(*) FILTER (WHERE \(isAdded) AND NOT (\(isOld))) AS added,
-                   count(*) FILTER (WHERE \(isMissing)) AS missing,
-                   count(*) FILTER (WHERE \(isChanged) AND NOT (\(isOld))) AS changed,
+            SELECT count(*) FILTER (WHERE ek IS NULL AND NOT (\(isOld))) AS added,
+                   count(*) FILTER (WHERE tk IS NULL) AS missing,
+                   count(*) FILTER (WHERE \(pairs.differs) AND NOT (\(isOld))) AS changed,
                    count(*) FILTER (WHERE \(isWrong)) AS wrong
             \(from)
             """
@@ -50,9 +36,11 @@ struct SinceComparison {
         changed = row?.int("changed") ?? 0
         wrong = row?.int("wrong") ?? 0
         guard wrong > 0 else { return }
-        wrongRows = try session.query("SELECT t.\(key) AS key \(from) WHERE \(isWrong) ORDER BY 1 LIMIT 10").map {
+        wrongRows = try backend.session.query(
+            "SELECT * \(from) WHERE \(isWrong) ORDER BY tk LIMIT 10"
+        ).map { row in
             Difference(
-                table: move.target.name, key: $0.text("key"),
+                table: move.target.name, key: row.text("tk"), columns: pairs.differingColumns(row),
                 message: "is not what was backed up, and nobody has written it since")
         }
     }

@@ -41,13 +41,18 @@ struct Unplaced {
 
     init(sync: Sync, mapping: MappingSource, script: Script, backend: any TableAccess) throws {
         let key = sync.key.quotedIdentifier
-        var conditions = ["NOT EXISTS (SELECT 1 FROM (\(mapping.select)\n) AS m WHERE m.\(key) = s.\(key))"]
+        // Each database plans one of the two forms well over many rows, and the other one badly.
+        func isAbsent(_ select: String, _ column: String) -> String {
+            switch backend.session.dialect {
+            case .postgresql: "NOT EXISTS (SELECT 1 FROM (\(select)\n) AS m WHERE m.\(column) = s.\(key))"
+            case .sqlite: "s.\(key) NOT IN (SELECT \(column) FROM (\(select)\n) AS m WHERE \(column) IS NOT NULL)"
+            }
+        }
+        var conditions = [isAbsent(mapping.select, key)]
         for item in script.upgrade.flatItems {
             guard case .exceptions(let exceptions) = item.action, exceptions.table.name == sync.source.name
             else { continue }
-            conditions.append(
-                "NOT EXISTS (SELECT 1 FROM (\(exceptions.mapping.text)\n) AS x WHERE x.\(exceptions.key.quotedIdentifier) = s.\(key))"
-            )
+            conditions.append(isAbsent(exceptions.mapping.text, exceptions.key.quotedIdentifier))
         }
         let source = "FROM \(backend.quoted(sync.source)) AS s WHERE " + conditions.joined(separator: " AND ")
         count = try backend.session.scalar("SELECT count(*) \(source)").asInt ?? 0

@@ -1,0 +1,61 @@
+import MigratorDatabase
+import MigratorScript
+
+/// The rows that a SELECT yields beside those of a table, by key, as one relation: `ek` and `tk` are the keys
+/// (NULL where a side has none), `d0`, `d1`, ... tell which columns differ, `version` is the table row's xmin.
+struct PairedRows {
+    /// A SELECT that yields the pairs.
+    let select: String
+    /// The columns that `d0`, `d1`, ... stand for.
+    let compared: [String]
+
+    /// - Parameters:
+    ///   - expected: a SELECT that yields `columns`, the key among them, each by its name.
+    init(
+        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess
+    ) throws {
+        let session = backend.session
+        let comparison = ColumnComparison(session: session)
+        let types = try comparison.types(of: backend.quoted(table))
+        compared = columns.filter { $0 != key }
+        let flags = compared.enumerated().map { index, column in
+            let name = column.quotedIdentifier
+            return "(\(comparison.differs("e.\(name)", "t.\(name)", type: types[column]))) AS d\(index)"
+        }
+        let key = key.quotedIdentifier
+        let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
+        let yielded = "(SELECT \(list) FROM (\(expected)\n) AS mapping) AS e"
+        let target = backend.quoted(table)
+        switch session.dialect {
+        case .postgresql:
+            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "t.version"] + flags
+            select = """
+                SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
+                FULL JOIN (SELECT \(list), xmin AS version FROM \(target)) AS t ON t.\(key) = e.\(key)
+                """
+        case .sqlite:
+            // SQLite uses no index for a FULL JOIN of subqueries.
+            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "NULL AS version"] + flags
+            let none = ["NULL", "t.\(key)", "NULL"] + flags.map { _ in "0" }
+            select = """
+                SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
+                LEFT JOIN \(target) AS t ON t.\(key) = e.\(key)
+                UNION ALL
+                SELECT \(none.joined(separator: ", ")) FROM \(target) AS t
+                WHERE t.\(key) NOT IN (SELECT \(key) FROM (\(expected)
+                ) AS mapping WHERE \(key) IS NOT NULL)
+                """
+        }
+    }
+
+    /// True for a pair whose two sides are there and differ.
+    var differs: String {
+        let any = compared.isEmpty ? "1 = 0" : compared.indices.map { "d\($0)" }.joined(separator: " OR ")
+        return "ek IS NOT NULL AND tk IS NOT NULL AND (\(any))"
+    }
+
+    /// The columns in which a pair differs, read from its row.
+    func differingColumns(_ row: Row) -> [String] {
+        compared.indices.filter { row["d\($0)"].asBool }.map { compared[$0] }
+    }
+}

@@ -20,12 +20,19 @@ extension PostgreSQLBackend {
     public func archiveColumns(
         _ columns: [String], of table: TableName, context: StepContext
     ) throws -> StepOutcome {
+        let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
+        return try archiveColumns(columns, of: table, where: anyValue, context: context)
+    }
+
+    /// Key and values of columns, for rows that meet the condition.
+    func archiveColumns(
+        _ columns: [String], of table: TableName, where condition: String, context: StepContext
+    ) throws -> StepOutcome {
         guard let source = try catalog.relation(table) else { return StepOutcome() }
         let keys = try catalog.constraints(of: source.oid).first { $0.kind == .primaryKey }?.columns ?? []
         let kept = keys + columns.filter { !keys.contains($0) }
         let list = kept.map(\.quotedIdentifier).joined(separator: ", ")
-        let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
-        let select = "SELECT \(list) FROM \(source.quoted) WHERE \(anyValue)"
+        let select = "SELECT \(list) FROM \(source.quoted) WHERE \(condition)"
         guard try session.scalar("SELECT EXISTS (\(select))").asBool else { return StepOutcome(rows: 0) }
         let name = Self.truncated(source.name, suffix: "_columns_backup")
         let copy = TableName(schema: source.schema, name)

@@ -96,21 +96,24 @@ extension PostgreSQLBackend {
     /// Values of columns that only the new shape has, where somebody has written any.
     func archiveAdded(_ record: SwitchRecord, context: StepContext) throws -> [String] {
         let table = record.target.tableName
-        let there = Set(try columnNames(of: table) ?? [])
-        let written = try record.added.filter { column in
-            guard there.contains(column.name) else { return false }
+        guard let oid = try catalog.oid(of: table) else { return [] }
+        let types = Dictionary(
+            try catalog.columns(of: oid).map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+        var written: [(column: String, condition: String)] = []
+        for column in record.added {
+            guard let type = types[column.name] else { continue }
             // As text: not every type can be compared.
-            let value = "\(column.name.quotedIdentifier)::text"
-            let type = try catalog.oid(of: table).flatMap { oid in
-                try catalog.columns(of: oid).first { $0.name == column.name }?.type
+            let initial = column.initial.map { "(\($0))::\(type)::text" } ?? "NULL"
+            let condition = "\(column.name.quotedIdentifier)::text IS DISTINCT FROM \(initial)"
+            if try !session.query("SELECT 1 FROM \(quoted(table)) WHERE \(condition) LIMIT 1").isEmpty {
+                written.append((column.name, condition))
             }
-            let initial = column.initial.map { "(\($0))::\(type ?? "text")::text" } ?? "NULL"
-            return try !session.query(
-                "SELECT 1 FROM \(quoted(table)) WHERE \(value) IS DISTINCT FROM \(initial) LIMIT 1"
-            ).isEmpty
         }
         guard !written.isEmpty else { return [] }
-        return try archiveColumns(written.map(\.name), of: table, context: context).details
+        return try archiveColumns(
+            written.map(\.column), of: table, where: written.map(\.condition).joined(separator: " OR "),
+            context: context
+        ).details
     }
 
     /// Rows that the old shape cannot hold: refused, or, where their exact number is accepted, kept in a backup

@@ -70,11 +70,12 @@ public struct Planner: Sendable {
     /// was mended since is taken from its file.
     public func plan(downgradeTo target: Target) throws(PlanError) -> Plan {
         let line = lineOfApplied()
-        let end: Int
         if target.anchor == .head && target.offset == 0 {
-            throw PlanError(code: "target-ahead", message: "\"head\" is where an upgrade goes", hint: "name a revision below the current one")
+            throw PlanError(
+                code: "target-ahead", message: "\"head\" is where an upgrade goes",
+                hint: "name a revision below the current one")
         }
-        end = try line.resolve(target, applied: applied.count)
+        let end = try line.resolve(target, applied: applied.count)
         guard end <= applied.count else {
             throw PlanError(
                 code: "target-ahead",
@@ -104,11 +105,7 @@ public struct Planner: Sendable {
     }
 
     private func onlyDowngradeChanged(_ revision: AppliedRevision, _ file: Script) -> Bool {
-        Planner.onlyDowngradeChanged(revision, file)
-    }
-
-    private static func onlyDowngradeChanged(_ revision: AppliedRevision, _ file: Script) -> Bool {
-        revision.script.revises == file.revises && revision.script.upgrade.texts == file.upgrade.texts
+        revision.script.revises == file.revises && revision.script.upgrade.withoutPlaces == file.upgrade.withoutPlaces
     }
 
     /// Edits that leave the upgrade as it was applied do not stand in the way of a downgrade.
@@ -117,25 +114,19 @@ public struct Planner: Sendable {
             guard drift.code == "checksum-mismatch",
                 let revision = applied.first(where: { $0.revision == drift.revision }),
                 let position = chain.position(of: drift.revision)
-            else { return drift.code == "checksum-mismatch" }
+            else { return false }
             return !onlyDowngradeChanged(revision, chain.scripts[position])
         }
     }
 
     private static func drift(chain: Chain, applied: [AppliedRevision]) -> [Drift] {
         var drift: [Drift] = []
-        for revision in applied {
+        // What follows the last revision that the scripts know comes from a newer release.
+        let known = applied.lastIndex { chain.position(of: $0.revision) != nil }.map { $0 + 1 } ?? 0
+        for (index, revision) in applied.enumerated() {
             guard let position = chain.position(of: revision.revision) else {
-                let isAhead = applied.last?.revision == revision.revision || revision.revises == chain.head?.revision
                 drift.append(
-                    Drift(
-                        code: isAhead ? "database-ahead" : "missing-script", revision: revision.revision,
-                        message: isAhead
-                            ? "the database is at revision \"\(revision.revision)\", which these scripts do not have"
-                            : "revision \"\(revision.revision)\" is applied, but its script is missing",
-                        hint: isAhead
-                            ? "use the scripts of the release that migrated it" : "bring the script back",
-                        location: nil))
+                    index < known ? missing(revision) : ahead(revision, isCurrent: index == applied.count - 1))
                 continue
             }
             let script = chain.scripts[position]
@@ -147,17 +138,36 @@ public struct Planner: Sendable {
                         hint: "restore the file, or add a new revision", location: script.location))
             }
         }
+        return drift + pendingBelow(chain: chain, applied: applied)
+    }
+
+    private static func missing(_ revision: AppliedRevision) -> Drift {
+        Drift(
+            code: "missing-script", revision: revision.revision,
+            message: "revision \"\(revision.revision)\" is applied, but its script is missing",
+            hint: "bring the script back", location: nil)
+    }
+
+    private static func ahead(_ revision: AppliedRevision, isCurrent: Bool) -> Drift {
+        Drift(
+            code: "database-ahead", revision: revision.revision,
+            message: "the database \(isCurrent ? "is at" : "has") revision \"\(revision.revision)\", "
+                + "which these scripts do not have",
+            hint: "use the scripts of the release that migrated it", location: nil)
+    }
+
+    private static func pendingBelow(chain: Chain, applied: [AppliedRevision]) -> [Drift] {
         let known = Set(applied.map(\.revision))
-        if let last = applied.last, let position = chain.position(of: last.revision) {
-            for script in chain.scripts[..<position] where !known.contains(script.revision) {
-                drift.append(
-                    Drift(
-                        code: "pending-below-current", revision: script.revision,
-                        message: "revision \"\(script.revision)\" is not applied, though the later \"\(last.revision)\" is",
-                        hint: "let it revise \"\(chain.head?.revision ?? last.revision)\" instead", location: script.location))
-            }
+        guard let last = applied.last(where: { chain.position(of: $0.revision) != nil }),
+            let position = chain.position(of: last.revision)
+        else { return [] }
+        return chain.scripts[..<position].filter { !known.contains($0.revision) }.map { script in
+            Drift(
+                code: "pending-below-current", revision: script.revision,
+                message: "revision \"\(script.revision)\" is not applied, though the later \"\(last.revision)\" is",
+                hint: "let it revise \"\(chain.head?.revision ?? last.revision)\" instead",
+                location: script.location)
         }
-        return drift
     }
 }
 
@@ -166,44 +176,5 @@ extension ScriptLocation {
     public var fileName: String {
         let name = file.split(separator: "/").last.map(String.init) ?? file
         return name.hasSuffix(".sql") ? String(name.dropLast(4)) : name
-    }
-}
-
-extension Section {
-    /// The actions without their places in the file, for telling whether anything but layout changed.
-    var texts: [String] {
-        items.map { item in
-            WithoutLocations.describe(item.action)
-        }
-    }
-}
-
-/// An action as text without locations, so that an edit elsewhere in the file does not count.
-private enum WithoutLocations {
-    static func describe(_ action: Action) -> String {
-        func text(_ statement: Statement?) -> String { statement?.text ?? "by name" }
-        switch action {
-        case .statement(let statement): return statement.text
-        case .leftovers(let tables): return "leftovers \(tables)"
-        case .backup(let table): return "backup \(table)"
-        case .archive(let tables): return "archive \(tables)"
-        case .switchTable(let move), .copy(let move):
-            let view = move.view.map(\.description) ?? ""
-            let strategy = move.strategy?.rawValue ?? ""
-            return "move \(move.source) \(move.target) \(move.key) \(view) \(strategy) \(text(move.mapping))"
-        case .sync(let sync):
-            let back = sync.back.map { "\($0.yields) \(text($0.mapping))" } ?? ""
-            return "sync \(sync.source) \(sync.target) \(sync.key) \(text(sync.mapping)) \(back)"
-        case .unsync(let source, let target): return "unsync \(source) \(target)"
-        case .ensure(let ensure):
-            let raise = ensure.raise.map { "\($0.column) \($0.order)" } ?? ""
-            return "ensure \(ensure.source) \(ensure.target) \(ensure.on) \(ensure.owner ?? "") \(raise) \(ensure.mapping.text)"
-        case .fill(let fill): return "fill \(fill.table) \(fill.key) \(fill.mapping.text)"
-        case .exceptions(let exceptions):
-            return "exceptions \(exceptions.table) \(exceptions.key) \(exceptions.mapping.text)"
-        case .verify(let check): return "verify \(check.title) \(check.query.text)"
-        case .when(let condition, let items):
-            return "when \(condition) " + items.map { describe($0.action) }.joined(separator: "\n")
-        }
     }
 }

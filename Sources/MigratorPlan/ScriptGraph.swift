@@ -97,8 +97,17 @@ public struct Chain: Sendable {
     public let scripts: [Script]
     private let positions: [String: Int]
 
-    /// - Throws: `multiple-heads`, `multiple-bases`.
+    /// - Throws: `multiple-bases`, `multiple-heads`.
     public init(_ graph: ScriptGraph) throws(ChainError) {
+        // Bases first: two of them bring two heads along.
+        let bases = graph.bases
+        if bases.count > 1 {
+            throw ChainError(
+                code: "multiple-bases",
+                message: "there are \(bases.count) first revisions: "
+                    + bases.map { "\"\($0.revision)\" (\($0.location.file))" }.joined(separator: ", "),
+                hint: "let all but one revise another", location: bases[1].location)
+        }
         let heads = graph.heads
         if heads.count > 1 {
             throw ChainError(
@@ -106,14 +115,6 @@ public struct Chain: Sendable {
                 message: "there are \(heads.count) heads: "
                     + heads.map { "\"\($0.revision)\" (\($0.location.file))" }.joined(separator: ", "),
                 hint: "make one of them revise the other: edit its \"revises\"", location: heads[1].location)
-        }
-        let bases = graph.bases
-        if bases.count > 1 {
-            throw ChainError(
-                code: "multiple-bases",
-                message: "there are \(bases.count) first revisions: "
-                    + bases.map { "\"\($0.revision)\"" }.joined(separator: ", "),
-                hint: "let all but one revise another", location: bases[1].location)
         }
         self.init(ordered: graph.newestFirst.reversed())
     }

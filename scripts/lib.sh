@@ -81,6 +81,18 @@ postgresql_folder() {
     echo "$folder/bin"
 }
 
+# The programs of the newest version that the system has, else those of 15 from PyPI.
+any_postgresql_folder() {
+    local version
+    for version in 18 17 16 15 14; do
+        if [ -x "/usr/lib/postgresql/$version/bin/initdb" ]; then
+            echo "/usr/lib/postgresql/$version/bin"
+            return
+        fi
+    done
+    postgresql_folder 15
+}
+
 fetch_postgresql() {
     local version=$1 folder=$2 release work
     case $version in

@@ -98,33 +98,3 @@ extension Chain {
             hint: "write more of the id")
     }
 }
-
-/// A part of the history: `a:b`, `a:`, `:b`, `-3:current`, `current:+2`.
-public struct HistoryRange: Sendable, Equatable {
-    public var from: Target?
-    public var to: Target?
-
-    public init(_ text: String) throws(PlanError) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2 else {
-            throw PlanError(
-                code: "unknown-revision", message: "\"\(text)\" is not a range", hint: "write FROM:TO, such as 0001:head")
-        }
-        from = parts[0].isEmpty ? nil : try Target(parts[0])
-        to = parts[1].isEmpty ? nil : try Target(parts[1])
-    }
-
-    /// The scripts of the range, both ends included, from base upwards.
-    /// - Parameter applied: how many revisions are applied; nil where no database was asked.
-    public func scripts(in chain: Chain, applied: Int?) throws(PlanError) -> [Script] {
-        // A bare `-3` before the colon counts back from the other end, as Alembic has it.
-        let end = try to.map { (target) throws(PlanError) in
-            try chain.resolve(target, applied: applied ?? chain.scripts.count)
-        } ?? chain.scripts.count
-        let start = try from.map { (target) throws(PlanError) in
-            try chain.resolve(target, applied: target.isBareRelative ? end : applied ?? chain.scripts.count)
-        } ?? 0
-        let first = max(start - 1, 0)
-        return first < end ? Array(chain.scripts[first..<end]) : []
-    }
-}

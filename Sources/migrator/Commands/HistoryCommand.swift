@@ -1,5 +1,6 @@
 import ArgumentParser
 import MigratorEngine
+import MigratorPlan
 
 struct HistoryCommand: ToolCommand {
     static let configuration = CommandConfiguration(
@@ -20,7 +21,9 @@ struct HistoryCommand: ToolCommand {
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
-        let range = try self.range.map(ListingRange.init)
+        let range = try self.range.map { text in
+            try worded { () throws(PlanError) in try HistoryRange(text) }
+        }
         let isVerbose = isDetailed || global.verbose
         if indicatesCurrent || range?.namesCurrent == true {
             let migrator = try invocation.migrator(.reading)
@@ -37,12 +40,12 @@ struct HistoryCommand: ToolCommand {
     }
 
     private func show(
-        _ lineages: [Lineage], range: ListingRange?, current: String?, isVerbose: Bool,
+        _ lineages: [Lineage], range: HistoryRange?, current: String?, isVerbose: Bool,
         _ invocation: Invocation
     ) throws {
         let listings = try lineages.map { lineage in
             var revisions = lineage.listed
-            if let range { revisions = Array(revisions[try range.bounds(in: lineage, current: current)]) }
+            if let range { revisions = Array(revisions[try lineage.bounds(of: range, current: current)]) }
             if indicatesCurrent {
                 for index in revisions.indices where revisions[index].script.revision == current {
                     revisions[index].isCurrent = true

@@ -88,13 +88,15 @@ public struct Planner: Sendable {
                 to: revision.revises ?? "", isForgetOnly: revision.isStamped)
         }
         return Plan(
-            direction: .downgrade, from: current, to: end == 0 ? nil : applied[end - 1].revision, steps: steps)
+            direction: .downgrade, from: current, to: end == 0 ? nil : applied[end - 1].revision, steps: steps
+        )
     }
 
     public func script(toUndo revision: AppliedRevision) -> Script {
         guard let position = chain.position(of: revision.revision) else { return revision.script }
         let file = chain.scripts[position]
-        return file.checksum == revision.checksum || onlyDowngradeChanged(revision, file) ? file : revision.script
+        return file.checksum == revision.checksum || onlyDowngradeChanged(revision, file)
+            ? file : revision.script
     }
 
     /// What is applied followed by what is pending: targets of a downgrade are found among the scripts too.
@@ -105,7 +107,8 @@ public struct Planner: Sendable {
     }
 
     private func onlyDowngradeChanged(_ revision: AppliedRevision, _ file: Script) -> Bool {
-        revision.script.revises == file.revises && revision.script.upgrade.withoutPlaces == file.upgrade.withoutPlaces
+        revision.script.revises == file.revises
+            && revision.script.upgrade.withoutPlaces == file.upgrade.withoutPlaces
     }
 
     /// Edits that leave the upgrade as it was applied do not stand in the way of a downgrade.
@@ -126,7 +129,8 @@ public struct Planner: Sendable {
         for (index, revision) in applied.enumerated() {
             guard let position = chain.position(of: revision.revision) else {
                 drift.append(
-                    index < known ? missing(revision) : ahead(revision, isCurrent: index == applied.count - 1))
+                    index < known ? missing(revision) : ahead(revision, isCurrent: index == applied.count - 1)
+                )
                 continue
             }
             let script = chain.scripts[position]
@@ -164,7 +168,8 @@ public struct Planner: Sendable {
         return chain.scripts[..<position].filter { !known.contains($0.revision) }.map { script in
             Drift(
                 code: "pending-below-current", revision: script.revision,
-                message: "revision \"\(script.revision)\" is not applied, though the later \"\(last.revision)\" is",
+                message:
+                    "revision \"\(script.revision)\" is not applied, though the later \"\(last.revision)\" is",
                 hint: "let it revise \"\(chain.head?.revision ?? last.revision)\" instead",
                 location: script.location)
         }

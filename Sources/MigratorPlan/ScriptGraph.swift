@@ -23,7 +23,8 @@ public struct ScriptGraph: Sendable {
             if let first = byRevision[script.revision] {
                 throw ChainError(
                     code: "duplicate-revision",
-                    message: "revision \"\(script.revision)\" stands in two files: \(first.location.file) and \(script.location.file)",
+                    message:
+                        "revision \"\(script.revision)\" stands in two files: \(first.location.file) and \(script.location.file)",
                     hint: "give one of them another id", location: script.location)
             }
             byRevision[script.revision] = script
@@ -58,7 +59,8 @@ public struct ScriptGraph: Sendable {
     /// Children before their parents; of several branches the one whose head comes last in the folder first.
     public var newestFirst: [Script] {
         var order: [Script] = []
-        var waiting = Dictionary(uniqueKeysWithValues: scripts.map { ($0.revision, children(of: $0.revision).count) })
+        var waiting = Dictionary(
+            uniqueKeysWithValues: scripts.map { ($0.revision, children(of: $0.revision).count) })
         var ready = heads
         while let script = ready.popLast() {
             order.append(script)

@@ -51,7 +51,9 @@ public struct Target: Sendable, Equatable {
         default: anchor = .revision(String(name))
         }
         guard !text.isEmpty else {
-            throw PlanError(code: "unknown-revision", message: "the target is empty", hint: "write head, +1 or a revision")
+            throw PlanError(
+                code: "unknown-revision", message: "the target is empty", hint: "write head, +1 or a revision"
+            )
         }
     }
 
@@ -94,7 +96,8 @@ extension Chain {
         }
         throw PlanError(
             code: "ambiguous-revision",
-            message: "\"\(name)\" fits several revisions: " + candidates.map(\.revision).joined(separator: ", "),
+            message: "\"\(name)\" fits several revisions: "
+                + candidates.map(\.revision).joined(separator: ", "),
             hint: "write more of the id")
     }
 }

@@ -51,7 +51,8 @@ struct DirectiveReader {
     mutating func take(_ text: String) -> Bool {
         skipSpace()
         let wanted = Array(text.utf8)
-        guard position + wanted.count <= end, source.bytes[position..<position + wanted.count].elementsEqual(wanted)
+        guard position + wanted.count <= end,
+            source.bytes[position..<position + wanted.count].elementsEqual(wanted)
         else { return false }
         position += wanted.count
         return true
@@ -80,7 +81,9 @@ struct DirectiveReader {
         }
         let start = position
         guard Lexer.startsWord(first) else {
-            throw error("malformed-identifier", "\(what) is not an identifier", hint: "quote it with \" if it must be so")
+            throw error(
+                "malformed-identifier", "\(what) is not an identifier",
+                hint: "quote it with \" if it must be so")
         }
         while let byte = peek(), Lexer.isWord(byte) { position += 1 }
         return source.text(start..<position).asciiLowercased
@@ -131,7 +134,8 @@ struct DirectiveReader {
 
     mutating func finish(_ directive: String) throws(ScriptError) {
         if !isAtEnd() {
-            throw error("malformed-directive", "\"\(rest())\" is too much in \"\(directive)\"", hint: "take it away")
+            throw error(
+                "malformed-directive", "\"\(rest())\" is too much in \"\(directive)\"", hint: "take it away")
         }
     }
 }

@@ -128,7 +128,8 @@ struct Lexer {
             default: return .word
             }
         }
-        if dialect == .postgresql, letter == UInt8(ascii: "u"), next == UInt8(ascii: "&"), let quote = peek(1),
+        if dialect == .postgresql, letter == UInt8(ascii: "u"), next == UInt8(ascii: "&"),
+            let quote = peek(1),
             quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"")
         {
             position += 1
@@ -161,7 +162,9 @@ struct Lexer {
             }
         }
         throw source.error(
-            code, code == "unterminated-quote" ? "a quoted string is not closed" : "a quoted identifier is not closed",
+            code,
+            code == "unterminated-quote"
+                ? "a quoted string is not closed" : "a quoted identifier is not closed",
             hint: "close it with \(Character(Unicode.Scalar(quote)))", at: start)
     }
 
@@ -194,7 +197,9 @@ struct Lexer {
             position += 1
             if byte == UInt8(ascii: "]") { return }
         }
-        throw source.error("unterminated-identifier", "a quoted identifier is not closed", hint: "close it with ]", at: start)
+        throw source.error(
+            "unterminated-identifier", "a quoted identifier is not closed", hint: "close it with ]", at: start
+        )
     }
 
     /// PostgreSQL's block comments nest, SQLite's do not.
@@ -213,7 +218,8 @@ struct Lexer {
                 position += 1
             }
         }
-        throw source.error("unterminated-comment", "a block comment is not closed", hint: "close it with */", at: start)
+        throw source.error(
+            "unterminated-comment", "a block comment is not closed", hint: "close it with */", at: start)
     }
 
     /// `$tag$ ... $tag$`, or a parameter such as `$1`.
@@ -222,7 +228,9 @@ struct Lexer {
         let bytes = source.bytes
         var tagEnd = position + 1
         if tagEnd < end, Lexer.startsWord(bytes[tagEnd]) {
-            while tagEnd < end, Lexer.isWord(bytes[tagEnd]), bytes[tagEnd] != UInt8(ascii: "$") { tagEnd += 1 }
+            while tagEnd < end, Lexer.isWord(bytes[tagEnd]), bytes[tagEnd] != UInt8(ascii: "$") {
+                tagEnd += 1
+            }
         }
         guard tagEnd < end, bytes[tagEnd] == UInt8(ascii: "$") else {
             position += 1
@@ -255,6 +263,7 @@ struct Lexer {
     }
 
     static func isWord(_ byte: UInt8) -> Bool {
-        startsWord(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "$")
+        startsWord(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || byte == UInt8(ascii: "$")
     }
 }

@@ -92,7 +92,8 @@ struct OpenStatement {
 extension OpenStatement.Keyword {
     private static let byLength: [[(word: [UInt8], keyword: OpenStatement.Keyword)]] = {
         let all: [(String, OpenStatement.Keyword)] = [
-            ("create", .create), ("or", .or), ("replace", .replace), ("temp", .temp), ("temporary", .temporary),
+            ("create", .create), ("or", .or), ("replace", .replace), ("temp", .temp),
+            ("temporary", .temporary),
             ("function", .function), ("procedure", .procedure), ("rule", .rule), ("trigger", .trigger),
             ("copy", .copy), ("begin", .begin), ("atomic", .atomic), ("end", .end), ("from", .from),
             ("stdin", .stdin),
@@ -105,7 +106,8 @@ extension OpenStatement.Keyword {
     /// The keyword that these bytes spell, in whichever case; compared in place, since every word comes by here.
     init?(_ bytes: ArraySlice<UInt8>) {
         guard bytes.count < Self.byLength.count else { return nil }
-        for (word, keyword) in Self.byLength[bytes.count] where zip(bytes, word).allSatisfy({ $0 | 0x20 == $1 }) {
+        for (word, keyword) in Self.byLength[bytes.count]
+        where zip(bytes, word).allSatisfy({ $0 | 0x20 == $1 }) {
             self = keyword
             return
         }

@@ -184,7 +184,9 @@ public struct Sync: Sendable, Equatable {
         }
     }
 
-    public init(source: TableName, target: TableName, key: String, mapping: Statement? = nil, back: Back? = nil) {
+    public init(
+        source: TableName, target: TableName, key: String, mapping: Statement? = nil, back: Back? = nil
+    ) {
         self.source = source
         self.target = target
         self.key = key

@@ -49,7 +49,8 @@ public enum ScriptFolder {
         guard dialects.contains(dialect) else {
             throw ScriptError(
                 code: "wrong-folder",
-                message: "\"\(shown)\" has scripts for \(dialects.map(\.title).joined(separator: ", ")) only, the database is \(dialect.title)",
+                message:
+                    "\"\(shown)\" has scripts for \(dialects.map(\.title).joined(separator: ", ")) only, the database is \(dialect.title)",
                 hint: "put the scripts for \(dialect.title) into \(shown)/\(dialect.rawValue)",
                 location: ScriptLocation(file: shown, line: 1))
         }
@@ -94,11 +95,14 @@ public enum ScriptFolder {
 
     private static func read(_ path: String, shown: String, root: String) throws(ScriptError) -> [UInt8] {
         func refuse(_ code: String, _ message: String, _ hint: String) -> ScriptError {
-            ScriptError(code: code, message: message, hint: hint, location: ScriptLocation(file: shown, line: 1))
+            ScriptError(
+                code: code, message: message, hint: hint, location: ScriptLocation(file: shown, line: 1))
         }
         var info = stat()
         if lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFLNK {
-            guard let target = realPath(path) else { throw unreadable(shown, reason: "the link leads nowhere") }
+            guard let target = realPath(path) else {
+                throw unreadable(shown, reason: "the link leads nowhere")
+            }
             guard target.hasPrefix(root + "/") else {
                 throw refuse(
                     "script-outside-folder", "\"\(shown)\" is a link that leads out of the folder",

@@ -26,13 +26,16 @@ extension ScriptParser {
 
     // MARK: Header
 
-    private mutating func headerDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError) {
+    private mutating func headerDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError)
+    {
         guard upgrade == nil, downgrade == nil, inSection == nil else {
             throw reader.error(
                 "misplaced-directive", "\"\(name)\" belongs above the sections", hint: "move it to the top")
         }
         func once(_ isNew: Bool) throws(ScriptError) {
-            if !isNew { throw reader.error("duplicate-directive", "\"\(name)\" stands twice", hint: "take one away") }
+            if !isNew {
+                throw reader.error("duplicate-directive", "\"\(name)\" stands twice", hint: "take one away")
+            }
         }
         switch name {
         case "revision":
@@ -59,13 +62,16 @@ extension ScriptParser {
             let word = reader.word()
             guard let mode = MigrationMode(rawValue: word) else {
                 throw reader.error(
-                    "malformed-directive", "\"\(word)\" is not a mode", hint: "write mode window or mode online")
+                    "malformed-directive", "\"\(word)\" is not a mode",
+                    hint: "write mode window or mode online")
             }
             header.mode = mode
         default:
             try once(header.isTransactional == nil)
             guard reader.word() == "off" else {
-                throw reader.error("malformed-directive", "\"transaction\" takes only \"off\"", hint: "write transaction off")
+                throw reader.error(
+                    "malformed-directive", "\"transaction\" takes only \"off\"", hint: "write transaction off"
+                )
             }
             header.isTransactional = false
         }
@@ -74,21 +80,27 @@ extension ScriptParser {
 
     private func revisionID(_ reader: inout DirectiveReader, _ name: String) throws(ScriptError) -> String {
         let id = reader.word()
-        let isPlain = id.utf8.allSatisfy { Lexer.isWord($0) && $0 < 0x80 && $0 != UInt8(ascii: "$") || $0 == UInt8(ascii: ".") }
+        let isPlain = id.utf8.allSatisfy {
+            Lexer.isWord($0) && $0 < 0x80 && $0 != UInt8(ascii: "$") || $0 == UInt8(ascii: ".")
+        }
         guard !id.isEmpty, id.utf8.count <= 64, isPlain else {
             throw reader.error(
                 "malformed-directive", "\"\(name)\" needs a revision id of letters, digits, _ and .",
                 hint: "for example -- migrator:\(name) 0002")
         }
         if name == "revision", ["base", "head", "heads", "current"].contains(id) {
-            throw reader.error("malformed-directive", "\"\(id)\" is a target's name, not a revision id", hint: "choose another id")
+            throw reader.error(
+                "malformed-directive", "\"\(id)\" is a target's name, not a revision id",
+                hint: "choose another id")
         }
         return id
     }
 
     // MARK: Sections
 
-    private mutating func sectionDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError) {
+    private mutating func sectionDirective(_ name: String, _ reader: inout DirectiveReader)
+        throws(ScriptError)
+    {
         try closeSection(at: reader.offset)
         let isTaken = name == "upgrade" ? upgrade != nil : downgrade != nil
         if isTaken {
@@ -102,7 +114,9 @@ extension ScriptParser {
         default:
             let reason = reader.rest()
             guard !reason.isEmpty else {
-                throw reader.error("incomplete-directive", "\"irreversible\" needs a reason", hint: "say why it cannot be undone")
+                throw reader.error(
+                    "incomplete-directive", "\"irreversible\" needs a reason",
+                    hint: "say why it cannot be undone")
             }
             downgrade = .irreversible(reason: reason, location: reader.location)
         }
@@ -114,7 +128,8 @@ extension ScriptParser {
     private mutating func itemDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError) {
         guard let section = inSection else {
             throw reader.error(
-                "misplaced-directive", "\"\(name)\" stands before the first section", hint: "put it below -- migrator:upgrade")
+                "misplaced-directive", "\"\(name)\" stands before the first section",
+                hint: "put it below -- migrator:upgrade")
         }
         let upgradeOnly = ["leftovers", "backup", "copy", "sync", "ensure", "fill", "exceptions"]
         if section == .downgrade && upgradeOnly.contains(name) || section == .upgrade && name == "archive" {
@@ -153,7 +168,9 @@ extension ScriptParser {
         case "verify":
             let title = reader.rest()
             guard !title.isEmpty else {
-                throw reader.error("incomplete-directive", "\"verify\" needs a title", hint: "say what holds when it is right")
+                throw reader.error(
+                    "incomplete-directive", "\"verify\" needs a title",
+                    hint: "say what holds when it is right")
             }
             add(.verify(Check(title: title, query: try nextStatement(after: reader, name))), at: offset)
         case "when":
@@ -174,7 +191,9 @@ extension ScriptParser {
         }
     }
 
-    private func condition(_ reader: inout DirectiveReader, _ section: Direction) throws(ScriptError) -> Condition {
+    private func condition(_ reader: inout DirectiveReader, _ section: Direction) throws(ScriptError)
+        -> Condition
+    {
         let subject = reader.word()
         guard ["table", "column", "created"].contains(subject) else {
             throw reader.error(
@@ -189,9 +208,13 @@ extension ScriptParser {
         }
         if subject == "created" {
             guard section == .downgrade else {
-                throw reader.error("misplaced-directive", "\"when created\" belongs in a downgrade", hint: "ask \"exists\" or \"missing\"")
+                throw reader.error(
+                    "misplaced-directive", "\"when created\" belongs in a downgrade",
+                    hint: "ask \"exists\" or \"missing\"")
             }
-            guard names.count <= 3 else { throw reader.error("malformed-directive", "a name has too many parts") }
+            guard names.count <= 3 else {
+                throw reader.error("malformed-directive", "a name has too many parts")
+            }
             try reader.finish("when")
             return names.count == 1
                 ? .created(TableName(first), column: nil)
@@ -199,15 +222,20 @@ extension ScriptParser {
         }
         let state = reader.word()
         guard state == "exists" || state == "missing" else {
-            throw reader.error("malformed-directive", "\"when \(subject)\" ends with exists or missing", hint: "add one of them")
+            throw reader.error(
+                "malformed-directive", "\"when \(subject)\" ends with exists or missing",
+                hint: "add one of them")
         }
         try reader.finish("when")
         if subject == "table" {
-            guard names.count <= 2 else { throw reader.error("malformed-directive", "a table's name has at most two parts") }
+            guard names.count <= 2 else {
+                throw reader.error("malformed-directive", "a table's name has at most two parts")
+            }
             return .table(table(names[...]), exists: state == "exists")
         }
         guard names.count == 2 || names.count == 3 else {
-            throw reader.error("malformed-directive", "\"when column\" needs TABLE.COLUMN", hint: "name the column too")
+            throw reader.error(
+                "malformed-directive", "\"when column\" needs TABLE.COLUMN", hint: "name the column too")
         }
         return .column(table(names.dropLast()[...]), names.last ?? "", exists: state == "exists")
     }

@@ -106,21 +106,24 @@ extension ScriptParser {
                 let word = reader.word()
                 guard let strategy = Strategy(rawValue: word) else {
                     throw reader.error(
-                        "malformed-directive", "\"\(word)\" is not a strategy", hint: "write strategy=rename or strategy=copy")
+                        "malformed-directive", "\"\(word)\" is not a strategy",
+                        hint: "write strategy=rename or strategy=copy")
                 }
                 options.strategy = strategy
             default:
                 let word = reader.word()
                 guard word == "select" || word == "name" else {
                     throw reader.error(
-                        "malformed-directive", "\"\(word)\" is not a mapping", hint: "write mapping=select or mapping=name")
+                        "malformed-directive", "\"\(word)\" is not a mapping",
+                        hint: "write mapping=select or mapping=name")
                 }
                 options.isSelect = word == "select"
             }
         }
         if let missing = needed.first(where: { !seen.contains($0) }) {
             throw reader.error(
-                "missing-option", "\"\(directive)\" needs \(missing)=", hint: "add \(missing)=... at the end of the line")
+                "missing-option", "\"\(directive)\" needs \(missing)=",
+                hint: "add \(missing)=... at the end of the line")
         }
         return options
     }

@@ -69,7 +69,8 @@ struct ScriptParser {
         }
         guard let upgrade else {
             throw source.error(
-                "missing-section", "the script has no \"-- migrator:upgrade\"", hint: "add the section", at: 0)
+                "missing-section", "the script has no \"-- migrator:upgrade\"", hint: "add the section", at: 0
+            )
         }
         guard let downgrade else {
             throw source.error(
@@ -80,13 +81,16 @@ struct ScriptParser {
         var checksum: [UInt8] = []
         checksum.reserveCapacity(64)
         for byte in SHA256.hash(data: normalized) {
-            for digit in [byte >> 4, byte & 15] { checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W")) }
+            for digit in [byte >> 4, byte & 15] {
+                checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W"))
+            }
         }
         return Script(
             location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
             revises: revises, message: header.message ?? fileMessage(after: revision), mode: header.mode,
             isTransactional: header.isTransactional ?? true, upgrade: upgrade, downgrade: downgrade,
-            checksum: String(decoding: checksum, as: UTF8.self), text: String(decoding: normalized, as: UTF8.self))
+            checksum: String(decoding: checksum, as: UTF8.self),
+            text: String(decoding: normalized, as: UTF8.self))
     }
 
     // MARK: Statements
@@ -107,7 +111,8 @@ struct ScriptParser {
         if header.isTransactional != false, controlsTransaction(range) {
             throw source.error(
                 "transaction-control", "a script does not begin or end transactions itself",
-                hint: "take the statement away: each revision runs in one transaction; or say -- migrator:transaction off",
+                hint:
+                    "take the statement away: each revision runs in one transaction; or say -- migrator:transaction off",
                 at: offset)
         }
         add(.statement(statement(range)), at: offset)
@@ -124,7 +129,9 @@ struct ScriptParser {
     }
 
     /// The statement that follows a directive which needs one.
-    mutating func nextStatement(after reader: DirectiveReader, _ directive: String) throws(ScriptError) -> Statement {
+    mutating func nextStatement(after reader: DirectiveReader, _ directive: String) throws(ScriptError)
+        -> Statement
+    {
         guard position < pieces.count, case .statement(let range) = pieces[position] else {
             throw reader.error(
                 "missing-statement", "\"\(directive)\" must be followed by its SELECT",

@@ -55,7 +55,8 @@ struct SourceText {
 
     private func checkEncoding() throws(ScriptError) {
         if let index = bytes.firstIndex(of: 0) {
-            throw error("nul-byte", "the script holds a NUL byte", hint: "save the file as UTF-8 text", at: index)
+            throw error(
+                "nul-byte", "the script holds a NUL byte", hint: "save the file as UTF-8 text", at: index)
         }
         if String(validating: bytes, as: UTF8.self) != nil { return }
         var offset = 0
@@ -67,7 +68,8 @@ struct SourceText {
             case .emptyInput, .error: break decoding
             }
         }
-        throw error("invalid-utf8", "the script is not valid UTF-8", hint: "save the file as UTF-8", at: offset)
+        throw error(
+            "invalid-utf8", "the script is not valid UTF-8", hint: "save the file as UTF-8", at: offset)
     }
 }
 

@@ -135,7 +135,8 @@ struct Splitter {
 
     private func unclosedParenthesis(_ statement: OpenStatement) -> ScriptError {
         source.error(
-            "unclosed-parenthesis", "a parenthesis is not closed before the statement's end", hint: "close it with )",
+            "unclosed-parenthesis", "a parenthesis is not closed before the statement's end",
+            hint: "close it with )",
             at: statement.parenthesis)
     }
 

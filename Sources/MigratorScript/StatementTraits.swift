@@ -64,7 +64,9 @@ public struct StatementTraits: Sendable, Equatable {
         guard words.word(0) == "with" else {
             return words.items.first == .other("(") || words.word(0).map(verbs.contains) ?? false
         }
-        let verb = words.outerWords.first { ["insert", "update", "delete", "merge"].contains($0) || verbs.contains($0) }
+        let verb = words.outerWords.first {
+            ["insert", "update", "delete", "merge"].contains($0) || verbs.contains($0)
+        }
         return verb.map(verbs.contains) ?? words.items.contains(.other("("))
     }
 

@@ -80,7 +80,9 @@ struct Words {
 
         /// Takes these words where all of them stand next, else nothing.
         mutating func take(_ words: String...) -> Bool {
-            guard items.count >= words.count, zip(items, words).allSatisfy({ $0.isWord($1) }) else { return false }
+            guard items.count >= words.count, zip(items, words).allSatisfy({ $0.isWord($1) }) else {
+                return false
+            }
             items.removeFirst(words.count)
             return true
         }
@@ -128,7 +130,9 @@ struct Words {
         let body = isUnicode ? token.dropFirst(2) : token
         guard let quote = body.first else { return "" }
         let inner = body.dropFirst().dropLast()
-        if quote == UInt8(ascii: "[") || !inner.contains(quote) { return String(decoding: inner, as: UTF8.self) }
+        if quote == UInt8(ascii: "[") || !inner.contains(quote) {
+            return String(decoding: inner, as: UTF8.self)
+        }
         var result: [UInt8] = []
         var isSecond = false
         for byte in inner {

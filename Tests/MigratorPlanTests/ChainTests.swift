@@ -52,7 +52,8 @@ struct ChainCase: CustomTestStringConvertible, Sendable {
             } catch { return error.message }
         }
         #expect(
-            message([try script("a", "b"), try script("b", "a")]) == "revisions revise each other: a -> b -> a")
+            message([try script("a", "b"), try script("b", "a")])
+                == "revisions revise each other: a -> b -> a")
         #expect(
             message([try script("a"), try script("b", "a"), try script("c", "a")])
                 == "there are 2 heads: \"b\" (m/b.sql), \"c\" (m/c.sql)")
@@ -63,7 +64,8 @@ struct ChainCase: CustomTestStringConvertible, Sendable {
         let scripts = try line("d", "b", "c", "a")
         let turned = try chain(scripts.reversed())
         #expect(turned.scripts.map(\.revision) == ["d", "b", "c", "a"])
-        #expect(turned.head?.revision == "a" && turned.position(of: "c") == 2 && turned.position(of: "x") == nil)
+        #expect(
+            turned.head?.revision == "a" && turned.position(of: "c") == 2 && turned.position(of: "x") == nil)
         #expect(try chain([]).head == nil)
     }
 
@@ -78,7 +80,9 @@ struct ChainCase: CustomTestStringConvertible, Sendable {
 
     @Test func `A thousand scripts are one line`() throws {
         var scripts: [Script] = []
-        for number in 1...1000 { scripts.append(try script("r\(number)", number == 1 ? nil : "r\(number - 1)")) }
+        for number in 1...1000 {
+            scripts.append(try script("r\(number)", number == 1 ? nil : "r\(number - 1)"))
+        }
         scripts.reverse()
         #expect(try chain(scripts).head?.revision == "r1000")
     }

@@ -8,14 +8,19 @@ private func listed(_ range: String, current: String? = "0003") throws -> [Strin
 }
 
 @Suite struct HistoryRangeTests {
-    @Test(arguments: [
-        (":", 1...5), ("0002:", 2...5), (":0002", 1...2), ("0002:0004", 2...4), ("0004:0002", nil), ("base:", 1...5),
-        ("base:base", nil), (":head", 1...5), ("head:", 5...5), ("head-1:", 4...5), ("0001+1:0005-1", 2...4),
-        // As Alembic: before the colon -3 counts from the head, behind it +1 from the other end.
-        ("-1:", 4...5), ("-3:current", 2...3), ("-1:current", nil), ("-9:", 1...5), (":-1", 1...4), (":-9", nil),
-        ("0001:+1", 1...2), ("current:+1", 3...4), ("current:+9", 3...5), ("+2:", 2...5), ("current:", 3...5),
-        (":current", 1...3), ("-99999999999:", 1...5), ("0001:+9223372036854775807", 1...5),
-    ] as [(String, ClosedRange<Int>?)])
+    @Test(
+        arguments: [
+            (":", 1...5), ("0002:", 2...5), (":0002", 1...2), ("0002:0004", 2...4), ("0004:0002", nil),
+            ("base:", 1...5),
+            ("base:base", nil), (":head", 1...5), ("head:", 5...5), ("head-1:", 4...5),
+            ("0001+1:0005-1", 2...4),
+            // As Alembic: before the colon -3 counts from the head, behind it +1 from the other end.
+            ("-1:", 4...5), ("-3:current", 2...3), ("-1:current", nil), ("-9:", 1...5), (":-1", 1...4),
+            (":-9", nil),
+            ("0001:+1", 1...2), ("current:+1", 3...4), ("current:+9", 3...5), ("+2:", 2...5),
+            ("current:", 3...5),
+            (":current", 1...3), ("-99999999999:", 1...5), ("0001:+9223372036854775807", 1...5),
+        ] as [(String, ClosedRange<Int>?)])
     func `A range takes both its ends`(_ range: String, _ expected: ClosedRange<Int>?) throws {
         #expect(try listed(range) == (expected.map { $0.map { "000\($0)" } } ?? []))
     }

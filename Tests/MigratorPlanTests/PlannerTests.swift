@@ -73,12 +73,17 @@ extension Planner {
         ("-- migrator:backup a", "-- migrator:backup b"), ("-- migrator:backup a", "-- migrator:leftovers a"),
         ("-- migrator:fill a key=id\nSELECT 1;", "-- migrator:exceptions a key=id\nSELECT 1;"),
         ("-- migrator:verify a\nSELECT 1;", "-- migrator:verify a\nSELECT 2;"),
-        ("-- migrator:when table a exists\n-- migrator:end", "-- migrator:when table a missing\n-- migrator:end"),
+        (
+            "-- migrator:when table a exists\n-- migrator:end",
+            "-- migrator:when table a missing\n-- migrator:end"
+        ),
         ("SELECT 1;", "SELECT 1;\nSELECT 1;"), ("SELECT 1;", "SELECT  1;"), ("SELECT 1;", ""),
         ("-- migrator:sync a <-> b key=id yields=a", "-- migrator:sync a <-> b key=id yields=b"),
         ("-- migrator:ensure a -> b on=c\nSELECT 1;", "-- migrator:ensure a -> b on=c owner=d\nSELECT 1;"),
     ])
-    func `Any change of the upgrade is seen behind a mended downgrade`(_ before: String, _ after: String) throws {
+    func `Any change of the upgrade is seen behind a mended downgrade`(_ before: String, _ after: String)
+        throws
+    {
         let applied = try script("1", up: before)
         let file = try script("1", up: after, down: "SELECT 3;")
         #expect(try planner([file], applied: [applied]).findingsForDowngrade == ["checksum-mismatch 1"])

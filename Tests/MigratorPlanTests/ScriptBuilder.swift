@@ -27,7 +27,8 @@ func chain(_ scripts: [Script]) throws(ChainError) -> Chain { try Chain(ScriptGr
 extension AppliedRevision {
     init(_ script: Script, isStamped: Bool = false) {
         self.init(
-            revision: script.revision, revises: script.revises, isStamped: isStamped, checksum: script.checksum,
+            revision: script.revision, revises: script.revises, isStamped: isStamped,
+            checksum: script.checksum,
             script: script)
     }
 }

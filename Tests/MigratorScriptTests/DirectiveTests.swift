@@ -2,7 +2,9 @@ import Testing
 
 @testable import MigratorScript
 
-private func script(_ text: String, _ dialect: Dialect = .postgresql, file: String = "m/0002_b_c.sql") throws -> Script {
+private func script(_ text: String, _ dialect: Dialect = .postgresql, file: String = "m/0002_b_c.sql") throws
+    -> Script
+{
     try Script.parse(bytes: Array(text.utf8), file: file, dialect: dialect)
 }
 
@@ -32,7 +34,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         }
         #expect(reason == "the rows are gone" && location.line == 8)
         let short = try script(header + "-- migrator:downgrade\nSELECT 1;\n-- migrator:upgrade\n")
-        #expect(short.revises == "0001" && short.message == "b c" && short.mode == nil && short.isTransactional)
+        #expect(
+            short.revises == "0001" && short.message == "b c" && short.mode == nil && short.isTransactional)
         #expect(short.upgrade.items.isEmpty && short.downgrade.isReversible)
     }
 
@@ -48,42 +51,53 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         #expect(error?.code == (fits ? nil : "header-mismatch"))
     }
 
-    @Test(arguments: [
-        ("backup t", .backup(TableName("t"))),
-        ("  backup  S.T  ", .backup(TableName(schema: "s", "t"))),
-        ("backup \"My T\".\"a\"\"b.c\"", .backup(TableName(schema: "My T", "a\"b.c"))),
-        ("backup größe$1", .backup(TableName("größe$1"))),
-        ("leftovers a, b.c ,d", .leftovers([TableName("a"), TableName(schema: "b", "c"), TableName("d")])),
-        ("switch a -> b key=id", .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "id"))),
-        ("switch a->b key=\"Id\"", .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "Id"))),
-        (
-            "switch s.a -> s.b key=ID view=s.\"V\" strategy=rename mapping=name",
-            .switchTable(
-                Move(
-                    source: TableName(schema: "s", "a"), target: TableName(schema: "s", "b"), key: "id",
-                    view: TableName(schema: "s", "V"), strategy: .rename))
-        ),
-        (
-            "switch a -> b strategy=copy key=id",
-            .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "id", strategy: .copy))
-        ),
-        ("copy a -> b key=id", .copy(Move(source: TableName("a"), target: TableName("b"), key: "id"))),
-        ("sync a -> b key=id", .sync(Sync(source: TableName("a"), target: TableName("b"), key: "id"))),
-        (
-            "sync a <-> b key=id yields=B",
-            .sync(
-                Sync(
-                    source: TableName("a"), target: TableName("b"), key: "id",
-                    back: .init(yields: TableName("b"), mapping: nil)))
-        ),
-        ("unsync a -> b", .unsync(source: TableName("a"), target: TableName("b"))),
-        ("unsync a <-> b", nil),
-    ] as [(String, Action?)])
+    @Test(
+        arguments: [
+            ("backup t", .backup(TableName("t"))),
+            ("  backup  S.T  ", .backup(TableName(schema: "s", "t"))),
+            ("backup \"My T\".\"a\"\"b.c\"", .backup(TableName(schema: "My T", "a\"b.c"))),
+            ("backup größe$1", .backup(TableName("größe$1"))),
+            (
+                "leftovers a, b.c ,d",
+                .leftovers([TableName("a"), TableName(schema: "b", "c"), TableName("d")])
+            ),
+            (
+                "switch a -> b key=id",
+                .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "id"))
+            ),
+            (
+                "switch a->b key=\"Id\"",
+                .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "Id"))
+            ),
+            (
+                "switch s.a -> s.b key=ID view=s.\"V\" strategy=rename mapping=name",
+                .switchTable(
+                    Move(
+                        source: TableName(schema: "s", "a"), target: TableName(schema: "s", "b"), key: "id",
+                        view: TableName(schema: "s", "V"), strategy: .rename))
+            ),
+            (
+                "switch a -> b strategy=copy key=id",
+                .switchTable(Move(source: TableName("a"), target: TableName("b"), key: "id", strategy: .copy))
+            ),
+            ("copy a -> b key=id", .copy(Move(source: TableName("a"), target: TableName("b"), key: "id"))),
+            ("sync a -> b key=id", .sync(Sync(source: TableName("a"), target: TableName("b"), key: "id"))),
+            (
+                "sync a <-> b key=id yields=B",
+                .sync(
+                    Sync(
+                        source: TableName("a"), target: TableName("b"), key: "id",
+                        back: .init(yields: TableName("b"), mapping: nil)))
+            ),
+            ("unsync a -> b", .unsync(source: TableName("a"), target: TableName("b"))),
+            ("unsync a <-> b", nil),
+        ] as [(String, Action?)])
     func `A directive is read`(_ text: String, _ action: Action?) throws {
         if let action {
             #expect(try actions("-- migrator:\(text)") == [action])
         } else {
-            let error = refusal(Array((header + "-- migrator:upgrade\n-- migrator:\(text)" + footer).utf8), .postgresql)
+            let error = refusal(
+                Array((header + "-- migrator:upgrade\n-- migrator:\(text)" + footer).utf8), .postgresql)
             #expect(error?.code == "malformed-directive")
         }
     }
@@ -99,19 +113,22 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         let a = TableName("a")
         let b = TableName("b")
         for kind in ["switch", "copy"] {
-            let (action, mapping) = try only("\(kind) a -> b key=id mapping=select", "WITH c AS (SELECT 1) SELECT 2")
+            let (action, mapping) = try only(
+                "\(kind) a -> b key=id mapping=select", "WITH c AS (SELECT 1) SELECT 2")
             let move = Move(source: a, target: b, key: "id", mapping: mapping)
             #expect(action == (kind == "switch" ? .switchTable(move) : .copy(move)))
         }
         var (action, mapping) = try only("sync a -> b key=id mapping=select", "(SELECT 1)")
         #expect(action == .sync(Sync(source: a, target: b, key: "id", mapping: mapping)))
-        (action, mapping) = try only("ensure a -> b on=x, \"Y\" owner=o raise=status(sent, delivered,read)", "VALUES (1)")
+        (action, mapping) = try only(
+            "ensure a -> b on=x, \"Y\" owner=o raise=status(sent, delivered,read)", "VALUES (1)")
         #expect(
             action
                 == .ensure(
                     Ensure(
                         source: a, target: b, on: ["x", "Y"], owner: "o",
-                        raise: .init(column: "status", order: ["sent", "delivered", "read"]), mapping: mapping)))
+                        raise: .init(column: "status", order: ["sent", "delivered", "read"]), mapping: mapping
+                    )))
         (action, mapping) = try only("fill a key=id", "SELECT id FROM a")
         #expect(action == .fill(Fill(table: a, key: "id", mapping: mapping)))
         (action, mapping) = try only("exceptions a key=id", "SELECT id, 'x' AS reason FROM a")
@@ -119,7 +136,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         (action, mapping) = try only("verify every reply points -> at = a message", "TABLE a")
         #expect(action == .verify(Check(title: "every reply points -> at = a message", query: mapping)))
         let both = try actions(
-            "-- migrator:sync a <-> b key=id yields=a mapping=select\nSELECT 1;\n-- a comment\n-- migrator:back\nSELECT 2;")
+            "-- migrator:sync a <-> b key=id yields=a mapping=select\nSELECT 1;\n-- a comment\n-- migrator:back\nSELECT 2;"
+        )
         guard case .sync(let sync) = both.first else { throw Missing() }
         #expect(both.count == 1 && sync.mapping?.text == "SELECT 1" && sync.back?.mapping?.text == "SELECT 2")
         struct Missing: Error {}
@@ -130,7 +148,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         ("column t.c exists", "column t.c exists"), ("column s.t.\"C\" missing", "column s.t.C missing"),
     ])
     func `A block holds its items`(_ condition: String, _ read: String) throws {
-        let found = try actions("-- migrator:when \(condition)\nSELECT 1;\n-- migrator:backup t\n-- migrator:end\nSELECT 2;")
+        let found = try actions(
+            "-- migrator:when \(condition)\nSELECT 1;\n-- migrator:backup t\n-- migrator:end\nSELECT 2;")
         guard found.count == 2, case .when(let when, let items) = found[0] else {
             Issue.record("no block")
             return
@@ -139,7 +158,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
     }
 
     @Test func `A downgrade asks what its upgrade created, and archives`() throws {
-        let text = header + "-- migrator:upgrade\n-- migrator:downgrade\n-- migrator:archive a, b\n"
+        let text =
+            header + "-- migrator:upgrade\n-- migrator:downgrade\n-- migrator:archive a, b\n"
             + "-- migrator:when created s.t.c\n-- migrator:end\n-- migrator:when created t\n-- migrator:end\n"
         guard case .section(let section) = try script(text).downgrade else {
             Issue.record("irreversible")
@@ -181,7 +201,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         ErrorCase("-- migrator:sync a -> b key=id yields=b", "unknown-option", "4:1"),
         ErrorCase("-- migrator:sync a <-> b key=id", "missing-option", "4:1"),
         ErrorCase("-- migrator:sync a <-> b key=id yields=c", "malformed-directive", "4:1"),
-        ErrorCase("-- migrator:sync a <-> b key=id yields=b mapping=select\nSELECT 1;", "missing-statement", "6:1"),
+        ErrorCase(
+            "-- migrator:sync a <-> b key=id yields=b mapping=select\nSELECT 1;", "missing-statement", "6:1"),
         ErrorCase("-- migrator:back\nSELECT 1;", "misplaced-directive", "4:1"),
         ErrorCase("-- migrator:ensure a -> b\nSELECT 1;", "missing-option", "4:1"),
         ErrorCase("-- migrator:ensure a -> b on=c", "missing-statement", "4:1"),
@@ -218,7 +239,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         ErrorCase("-- migrator:downgrade\n-- migrator:sync a -> b key=id", "misplaced-directive", "5:1"),
     ])
     func `A directive is refused`(_ example: ErrorCase) {
-        let error = refusal(Array((header + "-- migrator:upgrade\n" + example.text + footer).utf8), .postgresql)
+        let error = refusal(
+            Array((header + "-- migrator:upgrade\n" + example.text + footer).utf8), .postgresql)
         #expect(error?.code == example.code)
         #expect(error.map { "\($0.location.line):\($0.location.column)" } == example.place)
     }
@@ -241,11 +263,15 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         ErrorCase(header + "-- migrator:message a\n-- migrator:message b\n", "duplicate-directive", "4:1"),
         ErrorCase(header + "-- migrator:message \n", "incomplete-directive", "3:1"),
         ErrorCase(header + "-- migrator:mode offline\n", "malformed-directive", "3:1"),
-        ErrorCase(header + "-- migrator:mode online\n-- migrator:mode window\n", "duplicate-directive", "4:1"),
+        ErrorCase(
+            header + "-- migrator:mode online\n-- migrator:mode window\n", "duplicate-directive", "4:1"),
         ErrorCase(header + "-- migrator:transaction on\n", "malformed-directive", "3:1"),
         ErrorCase(header + "-- migrator:backup t\n", "misplaced-directive", "3:1"),
-        ErrorCase(header + "-- migrator:upgrade" + footer + "-- migrator:downgrade\n", "duplicate-directive", "5:1"),
-        ErrorCase(header + "-- migrator:upgrade" + footer + "-- migrator:when created a.b\n", "unclosed-block", "5:1"),
+        ErrorCase(
+            header + "-- migrator:upgrade" + footer + "-- migrator:downgrade\n", "duplicate-directive", "5:1"),
+        ErrorCase(
+            header + "-- migrator:upgrade" + footer + "-- migrator:when created a.b\n", "unclosed-block",
+            "5:1"),
     ])
     func `A script is refused`(_ example: ErrorCase) {
         for dialect in Dialect.allCases {
@@ -262,7 +288,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
     }
 
     @Test func `Line endings and a BOM do not change the checksum, anything else does`() throws {
-        let text = header + "-- migrator:upgrade\nSELECT 'a\nb';" + footer + "-- migrator:archive a\nSELECT 2;\n"
+        let text =
+            header + "-- migrator:upgrade\nSELECT 'a\nb';" + footer + "-- migrator:archive a\nSELECT 2;\n"
         let plain = try script(text)
         #expect(plain.checksum.utf8.count == 64)
         let crlf = try script(text.replacing("\n", with: "\r\n"))
@@ -278,7 +305,10 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
     }
 
     @Test func `What the ledger keeps reads as the same script`() throws {
-        let text = header + "-- migrator:message m\n-- migrator:upgrade\n-- migrator:fill a key=id\nSELECT 1;\nSELECT 2;" + footer
+        let text =
+            header
+            + "-- migrator:message m\n-- migrator:upgrade\n-- migrator:fill a key=id\nSELECT 1;\nSELECT 2;"
+            + footer
             + "-- migrator:when created a.b\nALTER TABLE a DROP COLUMN b;\n-- migrator:end\n"
         let plain = try script(text)
         #expect(try script(plain.text) == plain)

@@ -34,35 +34,38 @@ private func inUpgrade(_ text: String) -> String {
     private func check(_ example: ErrorCase, _ text: String, _ dialect: Dialect) {
         let error = refusal(Array(text.utf8), dialect)
         #expect(error?.code == example.code)
-        #expect((error?.location.description).map { String($0.dropFirst("m/0002_b.sql:".count)) } == example.place)
+        #expect(
+            (error?.location.description).map { String($0.dropFirst("m/0002_b.sql:".count)) } == example.place
+        )
         #expect(error?.message.isEmpty == false)
     }
 
-    @Test(arguments: [
-        ErrorCase("SELECT 'a;", "unterminated-quote", "4:8"),
-        ErrorCase("SELECT 1;\n  SELECT 'a''", "unterminated-quote", "5:10"),
-        ErrorCase("SELECT x'0", "unterminated-quote", "4:8"),
-        ErrorCase("SELECT \"a", "unterminated-identifier", "4:8"),
-        ErrorCase("SELECT 1 /* a", "unterminated-comment", "4:10"),
-        ErrorCase("/* a", "unterminated-comment", "4:1"),
-        ErrorCase("SELECT é, 'a", "unterminated-quote", "4:11"),
-        ErrorCase("CREATE TABLE t (a int;\nSELECT 1;", "unclosed-parenthesis", "4:16"),
-        ErrorCase("CREATE TABLE t (a int, b numeric(1, 2)", "unclosed-parenthesis", "4:16"),
-        ErrorCase("SELECT 1\n-- migrator:verify x", "directive-inside-statement", "5:1"),
-        ErrorCase("SELECT 1 -- migrator:verify x", "directive-inside-statement", "4:10"),
-        ErrorCase("SELECT 1", "directive-inside-statement", "5:1"),
-        ErrorCase("SELECT 1; -- migrator:verify x", "directive-not-alone", "4:11"),
-        ErrorCase("/* a */ -- migrator:backup t", "directive-not-alone", "4:9"),
-        ErrorCase("--migrator:backup t", "malformed-directive", "4:1"),
-        ErrorCase("--  migrator:backup t", "malformed-directive", "4:1"),
-        ErrorCase("--- migrator:backup t", "malformed-directive", "4:1"),
-        ErrorCase("-- Migrator:backup t", "malformed-directive", "4:1"),
-        ErrorCase("  -- MIGRATOR:backup t", "malformed-directive", "4:3"),
-        ErrorCase("BEGIN;", "transaction-control", "4:1"),
-        ErrorCase("SELECT 1;\n/* a */ commit;", "transaction-control", "5:9"),
-        ErrorCase("ROLLBACK;", "transaction-control", "4:1"),
-        ErrorCase("/**/ end /**/;", "transaction-control", "4:6"),
-    ], Dialect.allCases)
+    @Test(
+        arguments: [
+            ErrorCase("SELECT 'a;", "unterminated-quote", "4:8"),
+            ErrorCase("SELECT 1;\n  SELECT 'a''", "unterminated-quote", "5:10"),
+            ErrorCase("SELECT x'0", "unterminated-quote", "4:8"),
+            ErrorCase("SELECT \"a", "unterminated-identifier", "4:8"),
+            ErrorCase("SELECT 1 /* a", "unterminated-comment", "4:10"),
+            ErrorCase("/* a", "unterminated-comment", "4:1"),
+            ErrorCase("SELECT é, 'a", "unterminated-quote", "4:11"),
+            ErrorCase("CREATE TABLE t (a int;\nSELECT 1;", "unclosed-parenthesis", "4:16"),
+            ErrorCase("CREATE TABLE t (a int, b numeric(1, 2)", "unclosed-parenthesis", "4:16"),
+            ErrorCase("SELECT 1\n-- migrator:verify x", "directive-inside-statement", "5:1"),
+            ErrorCase("SELECT 1 -- migrator:verify x", "directive-inside-statement", "4:10"),
+            ErrorCase("SELECT 1", "directive-inside-statement", "5:1"),
+            ErrorCase("SELECT 1; -- migrator:verify x", "directive-not-alone", "4:11"),
+            ErrorCase("/* a */ -- migrator:backup t", "directive-not-alone", "4:9"),
+            ErrorCase("--migrator:backup t", "malformed-directive", "4:1"),
+            ErrorCase("--  migrator:backup t", "malformed-directive", "4:1"),
+            ErrorCase("--- migrator:backup t", "malformed-directive", "4:1"),
+            ErrorCase("-- Migrator:backup t", "malformed-directive", "4:1"),
+            ErrorCase("  -- MIGRATOR:backup t", "malformed-directive", "4:3"),
+            ErrorCase("BEGIN;", "transaction-control", "4:1"),
+            ErrorCase("SELECT 1;\n/* a */ commit;", "transaction-control", "5:9"),
+            ErrorCase("ROLLBACK;", "transaction-control", "4:1"),
+            ErrorCase("/**/ end /**/;", "transaction-control", "4:6"),
+        ], Dialect.allCases)
     func `Both dialects refuse`(_ example: ErrorCase, _ dialect: Dialect) {
         check(example, inUpgrade(example.text), dialect)
     }
@@ -83,7 +86,9 @@ private func inUpgrade(_ text: String) -> String {
         ErrorCase("SELECT 1;\ncopy s.t (a, \"b\") from stdin with (format csv);", "copy-data", "5:1"),
         ErrorCase("COPY t FROM /* c */ StdIn;", "copy-data", "4:1"),
         ErrorCase("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;", "unterminated-body", "4:1"),
-        ErrorCase("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 1 END;", "unterminated-body", "4:1"),
+        ErrorCase(
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 1 END;",
+            "unterminated-body", "4:1"),
         ErrorCase("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2;", "unclosed-parenthesis", "4:36"),
         ErrorCase("START TRANSACTION;", "transaction-control", "4:1"),
         ErrorCase("PREPARE TRANSACTION 'a';", "transaction-control", "4:1"),
@@ -107,15 +112,16 @@ private func inUpgrade(_ text: String) -> String {
         check(example, inUpgrade(example.text), .sqlite)
     }
 
-    @Test(arguments: [
-        ([0x61, 0x0A, 0x62, 0x00], "nul-byte", "2:2"),
-        ([0xFF, 0xFE, 0x2D, 0x00], "nul-byte", "1:4"),
-        ([0xEF, 0xBB, 0xBF, 0x61, 0x00], "nul-byte", "1:2"),
-        ([0x2D, 0x2D, 0x0A, 0x2D, 0x2D, 0xE9, 0x0A], "invalid-utf8", "2:3"),
-        ([0xC3, 0xA9, 0xC3], "invalid-utf8", "1:2"),
-        ([0xED, 0xA0, 0x80], "invalid-utf8", "1:1"),
-        ([0xC0, 0x80], "invalid-utf8", "1:1"),
-    ] as [([UInt8], String, String)])
+    @Test(
+        arguments: [
+            ([0x61, 0x0A, 0x62, 0x00], "nul-byte", "2:2"),
+            ([0xFF, 0xFE, 0x2D, 0x00], "nul-byte", "1:4"),
+            ([0xEF, 0xBB, 0xBF, 0x61, 0x00], "nul-byte", "1:2"),
+            ([0x2D, 0x2D, 0x0A, 0x2D, 0x2D, 0xE9, 0x0A], "invalid-utf8", "2:3"),
+            ([0xC3, 0xA9, 0xC3], "invalid-utf8", "1:2"),
+            ([0xED, 0xA0, 0x80], "invalid-utf8", "1:1"),
+            ([0xC0, 0x80], "invalid-utf8", "1:1"),
+        ] as [([UInt8], String, String)])
     func `Bytes that are no text are refused`(_ bytes: [UInt8], _ code: String, _ place: String) {
         for dialect in Dialect.allCases {
             let error = refusal(bytes, dialect)
@@ -127,7 +133,8 @@ private func inUpgrade(_ text: String) -> String {
     @Test func `What lies in quotes is not judged`() {
         for text in [
             "SELECT $$ \\copy t from 'a' $$;", "SELECT '\\.';", "SELECT $$BEGIN; COPY t FROM STDIN; $$;",
-            "SELECT '\n-- migrator:nonsense\n';", "/* \\copy */ SELECT 1;", "SAVEPOINT a; ROLLBACK TO SAVEPOINT a;",
+            "SELECT '\n-- migrator:nonsense\n';", "/* \\copy */ SELECT 1;",
+            "SAVEPOINT a; ROLLBACK TO SAVEPOINT a;",
             "ROLLBACK WORK TO a; RELEASE a;", "PREPARE a AS SELECT 1;",
         ] {
             #expect(refusal(Array(inUpgrade(text).utf8), .postgresql) == nil, "\(text)")

@@ -20,7 +20,8 @@ private final class Folder {
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         let revision = file.lastPathComponent.prefix { $0 != "_" && $0 != "." }
-        let script = text
+        let script =
+            text
             ?? "-- migrator:revision \(revision)\n-- migrator:revises base\n-- migrator:upgrade\n-- migrator:downgrade\n"
         try Data(script.utf8).write(to: file)
     }
@@ -49,7 +50,10 @@ private final class Folder {
     @Test func `A folder without subfolders is used itself, in the order of names`() throws {
         let folder = try Folder()
         #expect(try folder.load().isEmpty)
-        for name in ["0002_b.sql", "0001_a.sql", "0010.sql", "notes.txt", ".0003_c.sql", "0001.check.sql", "0004_d.sql~"] {
+        for name in [
+            "0002_b.sql", "0001_a.sql", "0010.sql", "notes.txt", ".0003_c.sql", "0001.check.sql",
+            "0004_d.sql~",
+        ] {
             try folder.write(name)
         }
         for dialect in Dialect.allCases {

@@ -59,12 +59,16 @@ let postgreSQLCases: [SplitCase] = [
     SplitCase("/* -- */ SELECT 1; -- /*\nSELECT 2", "SELECT 1", "SELECT 2"),
     SplitCase("-- a\rSELECT 1;\rSELECT 2", "SELECT 1", "SELECT 2"),
     // Operators.
-    SplitCase("SELECT a #- b, a @> b, a ?| b, a <-> b;SELECT 2", "SELECT a #- b, a @> b, a ?| b, a <-> b", "SELECT 2"),
+    SplitCase(
+        "SELECT a #- b, a @> b, a ?| b, a <-> b;SELECT 2", "SELECT a #- b, a @> b, a ?| b, a <-> b",
+        "SELECT 2"),
     SplitCase("SELECT @-1;SELECT !!2", "SELECT @-1", "SELECT !!2"),
     SplitCase("SELECT a <--;\nb;SELECT 2", "SELECT a <--;\nb", "SELECT 2"),
     SplitCase("SELECT a +/* ; */ b;SELECT 2", "SELECT a +/* ; */ b", "SELECT 2"),
     SplitCase("SELECT a->>0, a#>>'{b;}' ;SELECT 2", "SELECT a->>0, a#>>'{b;}'", "SELECT 2"),
-    SplitCase("CREATE OPERATOR -/ (leftarg = a, procedure = f);SELECT 2", "CREATE OPERATOR -/ (leftarg = a, procedure = f)", "SELECT 2"),
+    SplitCase(
+        "CREATE OPERATOR -/ (leftarg = a, procedure = f);SELECT 2",
+        "CREATE OPERATOR -/ (leftarg = a, procedure = f)", "SELECT 2"),
     SplitCase("SELECT ARRAY[1,2][1];SELECT a[1:2]", "SELECT ARRAY[1,2][1]", "SELECT a[1:2]"),
     SplitCase("SELECT ARRAY['a;]'];SELECT 2", "SELECT ARRAY['a;]']", "SELECT 2"),
     SplitCase("SELECT `a;SELECT 2", "SELECT `a", "SELECT 2"),
@@ -72,7 +76,9 @@ let postgreSQLCases: [SplitCase] = [
     // COPY that needs no data from the client.
     SplitCase("COPY t FROM '/tmp/a';SELECT 2", "COPY t FROM '/tmp/a'", "SELECT 2"),
     SplitCase("COPY t FROM PROGRAM 'cat stdin';SELECT 2", "COPY t FROM PROGRAM 'cat stdin'", "SELECT 2"),
-    SplitCase("COPY (SELECT a FROM stdin) TO '/tmp/a';SELECT 2", "COPY (SELECT a FROM stdin) TO '/tmp/a'", "SELECT 2"),
+    SplitCase(
+        "COPY (SELECT a FROM stdin) TO '/tmp/a';SELECT 2", "COPY (SELECT a FROM stdin) TO '/tmp/a'",
+        "SELECT 2"),
     SplitCase("COPY t TO STDOUT;SELECT 2", "COPY t TO STDOUT", "SELECT 2"),
     SplitCase("SELECT a FROM stdin;SELECT 2", "SELECT a FROM stdin", "SELECT 2"),
     SplitCase("SELECT $$COPY t FROM STDIN;$$;SELECT 2", "SELECT $$COPY t FROM STDIN;$$", "SELECT 2"),
@@ -80,9 +86,13 @@ let postgreSQLCases: [SplitCase] = [
         "CREATE FUNCTION f() RETURNS void AS $$ BEGIN EXECUTE 'x'; COPY t FROM STDIN; END $$ LANGUAGE plpgsql;SELECT 2",
         "CREATE FUNCTION f() RETURNS void AS $$ BEGIN EXECUTE 'x'; COPY t FROM STDIN; END $$ LANGUAGE plpgsql",
         "SELECT 2"),
-    SplitCase("SELECT 'COPY t FROM stdin'; -- COPY t FROM stdin;\nSELECT 2", "SELECT 'COPY t FROM stdin'", "SELECT 2"),
+    SplitCase(
+        "SELECT 'COPY t FROM stdin'; -- COPY t FROM stdin;\nSELECT 2", "SELECT 'COPY t FROM stdin'",
+        "SELECT 2"),
     SplitCase("DO $$ BEGIN NULL; END $$;SELECT 2", "DO $$ BEGIN NULL; END $$", "SELECT 2"),
-    SplitCase("DO LANGUAGE plpgsql $body$ BEGIN RAISE '\\x'; END; $body$;", "DO LANGUAGE plpgsql $body$ BEGIN RAISE '\\x'; END; $body$"),
+    SplitCase(
+        "DO LANGUAGE plpgsql $body$ BEGIN RAISE '\\x'; END; $body$;",
+        "DO LANGUAGE plpgsql $body$ BEGIN RAISE '\\x'; END; $body$"),
 ]
 
 private let add = "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql"
@@ -93,7 +103,9 @@ let postgreSQLBodyCases: [SplitCase] = [
     SplitCase("\(add) BEGIN ATOMIC SELECT a; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT a; END", "SELECT 2"),
     SplitCase("\(add) BEGIN ATOMIC SELECT 1; SELECT a; END", "\(add) BEGIN ATOMIC SELECT 1; SELECT a; END"),
     SplitCase("\(add) begin atomic select a; end;select 2", "\(add) begin atomic select a; end", "select 2"),
-    SplitCase("\(add) BEGIN\n ATOMIC\n SELECT a;\nEND\n;SELECT 2", "\(add) BEGIN\n ATOMIC\n SELECT a;\nEND", "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN\n ATOMIC\n SELECT a;\nEND\n;SELECT 2", "\(add) BEGIN\n ATOMIC\n SELECT a;\nEND",
+        "SELECT 2"),
     SplitCase("\(add) BEGIN /* ; */ ATOMIC SELECT a; END;", "\(add) BEGIN /* ; */ ATOMIC SELECT a; END"),
     SplitCase("\(add) BEGIN ATOMIC END;SELECT 2", "\(add) BEGIN ATOMIC END", "SELECT 2"),
     SplitCase(
@@ -103,13 +115,26 @@ let postgreSQLBodyCases: [SplitCase] = [
         "\(add) BEGIN ATOMIC SELECT CASE CASE a WHEN 1 THEN 2 END WHEN 2 THEN CASE WHEN true THEN 3 END END; END;SELECT 2",
         "\(add) BEGIN ATOMIC SELECT CASE CASE a WHEN 1 THEN 2 END WHEN 2 THEN CASE WHEN true THEN 3 END END; END",
         "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT (CASE WHEN true THEN 1 END); END;SELECT 2", "\(add) BEGIN ATOMIC SELECT (CASE WHEN true THEN 1 END); END", "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT a AS end; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT a AS end; END", "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT t.end, t.case FROM t; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT t.end, t.case FROM t; END", "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT 1 end; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT 1 end; END", "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT '; END;', \"end\"; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT '; END;', \"end\"; END", "SELECT 2"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT 1; -- END;\nSELECT 2; END;SELECT 3", "\(add) BEGIN ATOMIC SELECT 1; -- END;\nSELECT 2; END", "SELECT 3"),
-    SplitCase("\(add) BEGIN ATOMIC SELECT $$;$$; /* /* */ ; */ END;SELECT 3", "\(add) BEGIN ATOMIC SELECT $$;$$; /* /* */ ; */ END", "SELECT 3"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT (CASE WHEN true THEN 1 END); END;SELECT 2",
+        "\(add) BEGIN ATOMIC SELECT (CASE WHEN true THEN 1 END); END", "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT a AS end; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT a AS end; END",
+        "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT t.end, t.case FROM t; END;SELECT 2",
+        "\(add) BEGIN ATOMIC SELECT t.end, t.case FROM t; END", "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT 1 end; END;SELECT 2", "\(add) BEGIN ATOMIC SELECT 1 end; END", "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT '; END;', \"end\"; END;SELECT 2",
+        "\(add) BEGIN ATOMIC SELECT '; END;', \"end\"; END", "SELECT 2"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT 1; -- END;\nSELECT 2; END;SELECT 3",
+        "\(add) BEGIN ATOMIC SELECT 1; -- END;\nSELECT 2; END", "SELECT 3"),
+    SplitCase(
+        "\(add) BEGIN ATOMIC SELECT $$;$$; /* /* */ ; */ END;SELECT 3",
+        "\(add) BEGIN ATOMIC SELECT $$;$$; /* /* */ ; */ END", "SELECT 3"),
     SplitCase(
         "CREATE OR REPLACE FUNCTION f(begin int, atomic int DEFAULT (1)) RETURNS int BEGIN ATOMIC SELECT 1; END;SELECT 2",
         "CREATE OR REPLACE FUNCTION f(begin int, atomic int DEFAULT (1)) RETURNS int BEGIN ATOMIC SELECT 1; END",
@@ -120,9 +145,13 @@ let postgreSQLBodyCases: [SplitCase] = [
     SplitCase(
         "CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT 1; END;SELECT 2",
         "CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT 1; END", "SELECT 2"),
-    SplitCase("CREATE TABLE t (begin int, atomic int);SELECT 2", "CREATE TABLE t (begin int, atomic int)", "SELECT 2"),
+    SplitCase(
+        "CREATE TABLE t (begin int, atomic int);SELECT 2", "CREATE TABLE t (begin int, atomic int)",
+        "SELECT 2"),
     SplitCase("SELECT 1 AS begin, 2 AS atomic;SELECT 2", "SELECT 1 AS begin, 2 AS atomic", "SELECT 2"),
-    SplitCase("CREATE VIEW v AS SELECT begin atomic FROM t;SELECT 2", "CREATE VIEW v AS SELECT begin atomic FROM t", "SELECT 2"),
+    SplitCase(
+        "CREATE VIEW v AS SELECT begin atomic FROM t;SELECT 2", "CREATE VIEW v AS SELECT begin atomic FROM t",
+        "SELECT 2"),
     SplitCase(
         "CREATE FUNCTION f() RETURNS void AS $f$ BEGIN ATOMIC; END $f$ LANGUAGE plpgsql;SELECT 2",
         "CREATE FUNCTION f() RETURNS void AS $f$ BEGIN ATOMIC; END $f$ LANGUAGE plpgsql", "SELECT 2"),
@@ -136,9 +165,13 @@ let postgreSQLBodyCases: [SplitCase] = [
         "CREATE OR REPLACE RULE r AS ON UPDATE TO t DO INSTEAD (UPDATE u SET a = (SELECT 1);; DELETE FROM w;);SELECT 3",
         "CREATE OR REPLACE RULE r AS ON UPDATE TO t DO INSTEAD (UPDATE u SET a = (SELECT 1);; DELETE FROM w;)",
         "SELECT 3"),
-    SplitCase("CREATE RULE r AS ON DELETE TO t DO NOTHING;SELECT 3", "CREATE RULE r AS ON DELETE TO t DO NOTHING", "SELECT 3"),
+    SplitCase(
+        "CREATE RULE r AS ON DELETE TO t DO NOTHING;SELECT 3", "CREATE RULE r AS ON DELETE TO t DO NOTHING",
+        "SELECT 3"),
     SplitCase(
         "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();SELECT 2",
         "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()", "SELECT 2"),
-    SplitCase("CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1;SELECT 2", "CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1", "SELECT 2"),
+    SplitCase(
+        "CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1;SELECT 2",
+        "CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1", "SELECT 2"),
 ]

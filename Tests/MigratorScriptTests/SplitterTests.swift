@@ -21,7 +21,8 @@ import Testing
     /// Every case without its final semicolon, with CRLF, and with more behind it.
     @Test(arguments: Dialect.allCases)
     func `Neither line endings nor neighbours change a statement`(_ dialect: Dialect) throws {
-        let cases = commonCases + (dialect == .postgresql ? postgreSQLCases + postgreSQLBodyCases : sqliteCases)
+        let cases =
+            commonCases + (dialect == .postgresql ? postgreSQLCases + postgreSQLBodyCases : sqliteCases)
         for example in cases where !example.text.utf8.contains(UInt8(ascii: "\r")) {
             let crlf = example.text.replacing("\n", with: "\r\n")
             let expected = example.statements.map { $0.replacing("\n", with: "\r\n") }
@@ -40,7 +41,8 @@ import Testing
     }
 
     @Test func `A BOM is no part of the first statement, and counts for its offset`() throws {
-        let body = "-- migrator:revision 1\n-- migrator:revises base\n-- migrator:upgrade\nSELECT 1;\n-- migrator:downgrade\n"
+        let body =
+            "-- migrator:revision 1\n-- migrator:revises base\n-- migrator:upgrade\nSELECT 1;\n-- migrator:downgrade\n"
         let plain = try Script.parse(bytes: Array(body.utf8), file: "1_a.sql", dialect: .sqlite)
         let marked = try Script.parse(
             bytes: [0xEF, 0xBB, 0xBF] + Array(body.utf8), file: "1_a.sql", dialect: .sqlite)
@@ -121,16 +123,20 @@ let commonCases: [SplitCase] = [
         "CREATE TABLE t (\n  id integer, -- the key;\n  body text /* ; */\n)", "SELECT 2"),
     SplitCase("BEGIN; SELECT 1; END;", "BEGIN", "SELECT 1", "END"),
     SplitCase(
-        "SELECT CASE WHEN a THEN 1 ELSE 2 END FROM t; SELECT 2;", "SELECT CASE WHEN a THEN 1 ELSE 2 END FROM t",
+        "SELECT CASE WHEN a THEN 1 ELSE 2 END FROM t; SELECT 2;",
+        "SELECT CASE WHEN a THEN 1 ELSE 2 END FROM t",
         "SELECT 2"),
     SplitCase("CREATE TABLE begin_end (a int); SELECT 2", "CREATE TABLE begin_end (a int)", "SELECT 2"),
-    SplitCase("CREATE INDEX i ON t (a); CREATE INDEX j ON t (b)", "CREATE INDEX i ON t (a)", "CREATE INDEX j ON t (b)"),
+    SplitCase(
+        "CREATE INDEX i ON t (a); CREATE INDEX j ON t (b)", "CREATE INDEX i ON t (a)",
+        "CREATE INDEX j ON t (b)"),
     SplitCase("CREATE VIEW v AS SELECT 1; DROP VIEW v;", "CREATE VIEW v AS SELECT 1", "DROP VIEW v"),
     SplitCase("UPDATE t SET a = 'x' WHERE b <> 'y;';", "UPDATE t SET a = 'x' WHERE b <> 'y;'"),
     SplitCase(
         "WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a, b; SELECT 3",
         "WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a, b", "SELECT 3"),
-    SplitCase("INSERT INTO t VALUES ('a;', ('b')), (';', '');", "INSERT INTO t VALUES ('a;', ('b')), (';', '')"),
+    SplitCase(
+        "INSERT INTO t VALUES ('a;', ('b')), (';', '');", "INSERT INTO t VALUES ('a;', ('b')), (';', '')"),
     SplitCase("SELECT 'a' -- it's\n, 'b;';SELECT 2", "SELECT 'a' -- it's\n, 'b;'", "SELECT 2"),
     SplitCase("SELECT 1 /* it's; */, 'b;';SELECT 2", "SELECT 1 /* it's; */, 'b;'", "SELECT 2"),
     SplitCase("SELECT '\\''';SELECT 2", "SELECT '\\'''", "SELECT 2"),
@@ -168,7 +174,8 @@ let sqliteCases: [SplitCase] = [
         "CREATE TEMPORARY TRIGGER r DELETE ON t BEGIN SELECT 1; END", "SELECT 2"),
     SplitCase(
         "CREATE TRIGGER r UPDATE ON t BEGIN\n  UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END;\nEND;\nSELECT 2",
-        "CREATE TRIGGER r UPDATE ON t BEGIN\n  UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END;\nEND", "SELECT 2"),
+        "CREATE TRIGGER r UPDATE ON t BEGIN\n  UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END;\nEND",
+        "SELECT 2"),
     SplitCase(
         "CREATE TRIGGER r UPDATE ON t WHEN CASE WHEN 1 THEN 1 END BEGIN SELECT CASE 1 WHEN CASE 2 WHEN 2 THEN 1 END THEN 3 END; END;SELECT 2",
         "CREATE TRIGGER r UPDATE ON t WHEN CASE WHEN 1 THEN 1 END BEGIN SELECT CASE 1 WHEN CASE 2 WHEN 2 THEN 1 END THEN 3 END; END",
@@ -190,8 +197,11 @@ let sqliteCases: [SplitCase] = [
         "CREATE /* c */ TRIGGER r INSERT ON t BEGIN SELECT 1; END /* c */; SELECT 2",
         "CREATE /* c */ TRIGGER r INSERT ON t BEGIN SELECT 1; END", "SELECT 2"),
     SplitCase("CREATE TRIGGER r; SELECT 2", "CREATE TRIGGER r", "SELECT 2"),
-    SplitCase("CREATE TABLE trigger_t (begin int); SELECT 2", "CREATE TABLE trigger_t (begin int)", "SELECT 2"),
-    SplitCase("CREATE TABLE t (a, b AS (a + 1), begin, end); SELECT 2", "CREATE TABLE t (a, b AS (a + 1), begin, end)", "SELECT 2"),
+    SplitCase(
+        "CREATE TABLE trigger_t (begin int); SELECT 2", "CREATE TABLE trigger_t (begin int)", "SELECT 2"),
+    SplitCase(
+        "CREATE TABLE t (a, b AS (a + 1), begin, end); SELECT 2",
+        "CREATE TABLE t (a, b AS (a + 1), begin, end)", "SELECT 2"),
     SplitCase("DROP TRIGGER r; SELECT 2", "DROP TRIGGER r", "SELECT 2"),
     SplitCase("PRAGMA foreign_keys = ON; SELECT 2", "PRAGMA foreign_keys = ON", "SELECT 2"),
     SplitCase(

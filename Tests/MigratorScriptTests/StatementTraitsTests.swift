@@ -21,11 +21,13 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
     }
 
     @Test(arguments: [
-        ("VACUUM", true), ("VACUUM (FULL) t", true), ("ALTER SYSTEM SET a = 1", true), ("CREATE DATABASE a", true),
+        ("VACUUM", true), ("VACUUM (FULL) t", true), ("ALTER SYSTEM SET a = 1", true),
+        ("CREATE DATABASE a", true),
         ("DROP DATABASE a", true), ("CREATE TABLESPACE a LOCATION 'b'", true), ("REINDEX DATABASE a", true),
         ("REINDEX (VERBOSE) SYSTEM a", true), ("REINDEX SCHEMA a", true), ("REINDEX TABLE database", false),
         ("REINDEX INDEX CONCURRENTLY a", true), ("REINDEX (CONCURRENTLY) TABLE t", true), ("CLUSTER", true),
-        ("CLUSTER VERBOSE", true), ("CLUSTER (VERBOSE)", true), ("CLUSTER t", false), ("CLUSTER (VERBOSE) t", false),
+        ("CLUSTER VERBOSE", true), ("CLUSTER (VERBOSE)", true), ("CLUSTER t", false),
+        ("CLUSTER (VERBOSE) t", false),
         ("CREATE INDEX CONCURRENTLY i ON t (a)", true), ("DROP INDEX CONCURRENTLY i", true),
         ("CREATE INDEX i ON t (a)", false), ("CREATE INDEX \"concurrently\" ON t (a)", false),
         ("ALTER TABLE t DETACH PARTITION u CONCURRENTLY", true), ("ALTER TABLE t DETACH PARTITION u", false),
@@ -40,7 +42,8 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
 
     @Test(arguments: [
         ("VACUUM", true), ("ATTACH 'a' AS b", true), ("DETACH b", true), ("PRAGMA foreign_keys = OFF", true),
-        ("PRAGMA main.journal_mode = WAL", true), ("pragma JOURNAL_MODE", true), ("PRAGMA synchronous=1", true),
+        ("PRAGMA main.journal_mode = WAL", true), ("pragma JOURNAL_MODE", true),
+        ("PRAGMA synchronous=1", true),
         ("PRAGMA user_version = 2", false), ("PRAGMA table_info(foreign_keys)", false),
         ("PRAGMA defer_foreign_keys = ON", false), ("REINDEX", false), ("CREATE INDEX i ON t (a)", false),
         ("PRAGMA wal_checkpoint(TRUNCATE)", true), ("PRAGMA \"foreign_keys\" = 1", true),
@@ -49,20 +52,31 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
         #expect(traits(text, .sqlite).cannotRunInTransaction == expected)
     }
 
-    @Test(arguments: [
-        ("CREATE INDEX CONCURRENTLY i ON t (a)", .create(index: TableName("i"), table: TableName("t"))),
-        (
-            "create unique index concurrently if not exists \"I\" on only S.\"T\" using btree (a)",
-            .create(index: TableName("I"), table: TableName(schema: "s", "T"))
-        ),
-        ("CREATE INDEX CONCURRENTLY ON t (a)", .create(index: nil, table: TableName("t"))),
-        ("CREATE /* a */ INDEX CONCURRENTLY -- b\n i ON t (a)", .create(index: TableName("i"), table: TableName("t"))),
-        ("CREATE INDEX CONCURRENTLY U&\"i\" ON t (a)", .create(index: TableName("i"), table: TableName("t"))),
-        ("DROP INDEX CONCURRENTLY IF EXISTS a, s.b CASCADE", .drop([TableName("a"), TableName(schema: "s", "b")])),
-        ("DROP INDEX CONCURRENTLY \"\u{301}a\"\"b\"", .drop([TableName("\u{301}a\"b")])),
-        ("REINDEX TABLE CONCURRENTLY t", .reindex), ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", .reindex),
-        ("CREATE INDEX i ON t (a)", nil), ("DROP INDEX i", nil), ("CREATE INDEX i ON concurrently (a)", nil),
-    ] as [(String, StatementTraits.ConcurrentIndex?)])
+    @Test(
+        arguments: [
+            ("CREATE INDEX CONCURRENTLY i ON t (a)", .create(index: TableName("i"), table: TableName("t"))),
+            (
+                "create unique index concurrently if not exists \"I\" on only S.\"T\" using btree (a)",
+                .create(index: TableName("I"), table: TableName(schema: "s", "T"))
+            ),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", .create(index: nil, table: TableName("t"))),
+            (
+                "CREATE /* a */ INDEX CONCURRENTLY -- b\n i ON t (a)",
+                .create(index: TableName("i"), table: TableName("t"))
+            ),
+            (
+                "CREATE INDEX CONCURRENTLY U&\"i\" ON t (a)",
+                .create(index: TableName("i"), table: TableName("t"))
+            ),
+            (
+                "DROP INDEX CONCURRENTLY IF EXISTS a, s.b CASCADE",
+                .drop([TableName("a"), TableName(schema: "s", "b")])
+            ),
+            ("DROP INDEX CONCURRENTLY \"\u{301}a\"\"b\"", .drop([TableName("\u{301}a\"b")])),
+            ("REINDEX TABLE CONCURRENTLY t", .reindex), ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", .reindex),
+            ("CREATE INDEX i ON t (a)", nil), ("DROP INDEX i", nil),
+            ("CREATE INDEX i ON concurrently (a)", nil),
+        ] as [(String, StatementTraits.ConcurrentIndex?)])
     func `A concurrent index is told apart`(_ text: String, _ expected: StatementTraits.ConcurrentIndex?) {
         #expect(traits(text).concurrentIndex == expected)
         #expect(traits(text, .sqlite).concurrentIndex == nil)
@@ -72,31 +86,33 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
         ("DROP TABLE t", true), ("ALTER TABLE t DROP COLUMN a", true), ("TRUNCATE t", true),
         ("DO $$ BEGIN NULL; END $$", true), ("CALL p()", true), ("SELECT f($$drop table t$$)", true),
         ("EXECUTE 'TrunCATE t'", true), ("CREATE TABLE t (a int)", false), ("SELECT dropped FROM t", false),
-        ("SELECT \"drop\" FROM t", false), ("SELECT 1 -- DROP TABLE t", false), ("INSERT INTO t VALUES (1)", false),
+        ("SELECT \"drop\" FROM t", false), ("SELECT 1 -- DROP TABLE t", false),
+        ("INSERT INTO t VALUES (1)", false),
     ])
     func `What may destroy is known`(_ text: String, _ expected: Bool) {
         #expect(traits(text).mayDestroy == expected)
     }
 
-    @Test(arguments: [
-        ("CREATE TABLE t (a int)", .createTable, "t", false),
-        ("create unlogged table if not exists S.\"T\" (a int)", .createTable, "s.T", true),
-        ("CREATE TEMP TABLE t AS SELECT 1", .createTable, "t", false),
-        ("CREATE TABLE if (a int)", .createTable, "if", false),
-        ("CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY s.t (a)", .createIndex, "s.t", true),
-        ("CREATE INDEX ON t (a)", .createIndex, "t", false),
-        ("CREATE INDEX CONCURRENTLY i ON t (a)", .createIndex, "t", false),
-        ("ALTER TABLE IF EXISTS ONLY s.t ADD a int", .alterTable, "s.t", false),
-        ("COMMENT ON TABLE t IS 'a'", .comment, "t", false),
-        ("COMMENT ON COLUMN s.t.c IS 'a'", .comment, "s.t", false),
-        ("COMMENT ON COLUMN t.c IS 'a'", .comment, "t", false),
-        ("COMMENT ON CONSTRAINT c ON s.t IS 'a'", .comment, "s.t", false),
-        ("COMMENT ON CONSTRAINT c ON DOMAIN d IS 'a'", nil, "", false),
-        ("COMMENT ON FUNCTION f() IS 'a'", nil, "", false), ("ALTER INDEX i RENAME TO j", nil, "", false),
-        ("ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b", nil, "", false),
-        ("CREATE VIEW v AS SELECT 1", nil, "", false), ("DROP TABLE t", nil, "", false),
-        ("INSERT INTO t VALUES ('CREATE TABLE u (a int)')", nil, "", false),
-    ] as [(String, StatementTraits.DefinitionKind?, String, Bool)])
+    @Test(
+        arguments: [
+            ("CREATE TABLE t (a int)", .createTable, "t", false),
+            ("create unlogged table if not exists S.\"T\" (a int)", .createTable, "s.T", true),
+            ("CREATE TEMP TABLE t AS SELECT 1", .createTable, "t", false),
+            ("CREATE TABLE if (a int)", .createTable, "if", false),
+            ("CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY s.t (a)", .createIndex, "s.t", true),
+            ("CREATE INDEX ON t (a)", .createIndex, "t", false),
+            ("CREATE INDEX CONCURRENTLY i ON t (a)", .createIndex, "t", false),
+            ("ALTER TABLE IF EXISTS ONLY s.t ADD a int", .alterTable, "s.t", false),
+            ("COMMENT ON TABLE t IS 'a'", .comment, "t", false),
+            ("COMMENT ON COLUMN s.t.c IS 'a'", .comment, "s.t", false),
+            ("COMMENT ON COLUMN t.c IS 'a'", .comment, "t", false),
+            ("COMMENT ON CONSTRAINT c ON s.t IS 'a'", .comment, "s.t", false),
+            ("COMMENT ON CONSTRAINT c ON DOMAIN d IS 'a'", nil, "", false),
+            ("COMMENT ON FUNCTION f() IS 'a'", nil, "", false), ("ALTER INDEX i RENAME TO j", nil, "", false),
+            ("ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b", nil, "", false),
+            ("CREATE VIEW v AS SELECT 1", nil, "", false), ("DROP TABLE t", nil, "", false),
+            ("INSERT INTO t VALUES ('CREATE TABLE u (a int)')", nil, "", false),
+        ] as [(String, StatementTraits.DefinitionKind?, String, Bool)])
     func `A definition names its table`(
         _ text: String, _ kind: StatementTraits.DefinitionKind?, _ table: String, _ ifNotExists: Bool
     ) {
@@ -115,12 +131,17 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
 
     @Test(arguments: [
         ("SELECT 1", true), ("(SELECT 1) UNION SELECT 2", true), ("VALUES (1)", true), ("TABLE t", true),
-        ("WITH a AS (SELECT 1) SELECT * FROM a", true), ("WITH RECURSIVE a (n) AS (VALUES (1)) TABLE a", true),
+        ("WITH a AS (SELECT 1) SELECT * FROM a", true),
+        ("WITH RECURSIVE a (n) AS (VALUES (1)) TABLE a", true),
         ("WITH a AS NOT MATERIALIZED (DELETE FROM t RETURNING 1) SELECT * FROM a", true),
-        ("WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", false), ("WITH a AS (SELECT 1) UPDATE t SET a = 1", false),
-        ("WITH a AS (SELECT 1) DELETE FROM t", false), ("WITH a AS (SELECT 1) MERGE INTO t USING a ON true", false),
-        ("WITH a AS (SELECT 1) (SELECT * FROM a)", true), ("INSERT INTO t SELECT 1", false), ("DELETE FROM t", false),
-        ("EXPLAIN SELECT 1", false), ("\"select\"", false), ("-- SELECT\nUPDATE t SET a = 1", false), ("", false),
+        ("WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", false),
+        ("WITH a AS (SELECT 1) UPDATE t SET a = 1", false),
+        ("WITH a AS (SELECT 1) DELETE FROM t", false),
+        ("WITH a AS (SELECT 1) MERGE INTO t USING a ON true", false),
+        ("WITH a AS (SELECT 1) (SELECT * FROM a)", true), ("INSERT INTO t SELECT 1", false),
+        ("DELETE FROM t", false),
+        ("EXPLAIN SELECT 1", false), ("\"select\"", false), ("-- SELECT\nUPDATE t SET a = 1", false),
+        ("", false),
     ])
     func `A query is known`(_ text: String, _ expected: Bool) {
         #expect(traits(text).isQuery == expected)

@@ -65,3 +65,13 @@ CREATE TABLE attachments (
         FOREIGN KEY (direct_message_id) REFERENCES direct_messages (id) ON DELETE CASCADE
 );
 CREATE INDEX idx_attachments_direct_message_id ON attachments (direct_message_id);
+
+-- Roles belong to the whole server: where there is one of this name, it has its grants.
+DO $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'chat_app') THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON users, direct_messages, attachments TO chat_app;
+        GRANT USAGE ON SEQUENCE users_id_seq, direct_messages_id_seq, attachments_id_seq TO chat_app;
+    END IF;
+END
+$$;

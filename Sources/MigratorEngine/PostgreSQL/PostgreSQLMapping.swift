@@ -88,7 +88,7 @@ extension PostgreSQLBackend {
             (":hasRecursive true", "it is recursive"), ("{SQLVALUEFUNCTION", "its values depend on when it runs"),
         ]
         if let mark = marks.first(where: { rule.contains($0.0) }) { return mark.1 }
-        let references = rule.occurrences(of: ":relid \(sourceOID) ")
+        let references = Self.references(to: sourceOID, in: rule)
         if references != 1 {
             return references == 0
                 ? "it does not read \"\(source)\"" : "it reads \"\(source)\" \(references) times"
@@ -99,12 +99,17 @@ extension PostgreSQLBackend {
         try session.execute(shadow)
         let shadowRule = try self.rule(of: "migrator_shadow")
         guard shadowRule.contains(":ctename \(source.name)") || shadowRule.contains(":rtekind 6"),
-            shadowRule.occurrences(of: ":relid \(sourceOID) ") == 1
+            Self.references(to: sourceOID, in: shadowRule) == 1
         else { return "it names \"\(source)\" with its schema, so that no row can stand in for the table" }
         let origin = ":resname \(key) :ressortgroupref 0 :resorigtbl \(sourceOID) "
         guard rule.contains(origin) else { return "its \"\(key)\" is not the key of \"\(source)\" as it is" }
         if let name = try volatileFunction(in: rule) { return "it calls \(name), whose value depends on when it runs" }
         return nil
+    }
+
+    /// How often a rule's range tables hold a relation. PostgreSQL 16 and newer name it in the permissions beside.
+    private static func references(to oid: Int, in rule: String) -> Int {
+        rule.occurrences(of: ":relid \(oid) ") - rule.occurrences(of: "{RTEPERMISSIONINFO :relid \(oid) ")
     }
 
     /// pg_depend leaves out the server's own functions, so they are read from the rule itself.

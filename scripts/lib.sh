@@ -74,11 +74,21 @@ postgresql_folder() {
         echo "$folder"
         return
     fi
-    folder=$(pwd)/.build-postgresql/$version
+    folder=$(postgresql_cache)/$version
     if [ ! -x "$folder/bin/initdb" ]; then
         fetch_postgresql "$version" "$folder"
     fi
     echo "$folder/bin"
+}
+
+# Where fetched versions are kept: in the clone, or, where that lies in a home folder which the server's unprivileged
+# user may not enter, outside of it.
+postgresql_cache() {
+    if [ "$(id -u)" = 0 ] && ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$(pwd)"; then
+        echo /var/cache/migrator-postgresql
+    else
+        echo "$(pwd)/.build-postgresql"
+    fi
 }
 
 # The programs of the newest version that the system has, else those of 15 from PyPI.

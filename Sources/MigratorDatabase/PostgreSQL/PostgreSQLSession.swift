@@ -24,14 +24,13 @@ public final class PostgreSQLSession: Session {
     ) throws(DatabaseError) {
         self.locator = locator
         var redactor = locator.redactor
-        guard let connection = Self.connect(locator, applicationName) else {
+        guard let (connection, failure) = Self.connect(locator, applicationName) else {
             throw DatabaseError(kind: .connectionFailed, message: "out of memory")
         }
         if let password = PQpass(connection) {
             redactor.add(String(cString: password), plain: locator.plainTexts)
         }
-        guard PQstatus(connection) == CONNECTION_OK else {
-            let failure = ConnectionFailure(verboseMessage: String(cString: PQerrorMessage(connection)))
+        if let failure {
             // A connection that was not made holds memory all the same.
             PQfinish(connection)
             throw redactor.redact(
@@ -124,7 +123,10 @@ public final class PostgreSQLSession: Session {
 
 extension PostgreSQLSession {
     /// Opens the connection with `connect_timeout` 10 s unless something else is said anywhere.
-    private static func connect(_ locator: PostgreSQLLocator, _ applicationName: String) -> OpaquePointer? {
+    /// - Returns: the connection, and what is to be said where it was not made.
+    private static func connect(
+        _ locator: PostgreSQLLocator, _ applicationName: String
+    ) -> (connection: OpaquePointer, failure: ConnectionFailure?)? {
         var parameters: [(String, String)] = []
         // A later keyword wins over an earlier one, and every keyword over environment and service file.
         if environmentVariable("PGCONNECT_TIMEOUT") == nil, environmentVariable("PGSERVICE") == nil,
@@ -138,16 +140,21 @@ extension PostgreSQLSession {
 
         let keywords = CStringArray(parameters.map(\.0) + [nil])
         let values = CStringArray(parameters.map(\.1) + [nil])
-        let connection = PQconnectStartParams(keywords.pointers, values.pointers, 1)
-        guard let connection else { return nil }
-        // libpq has no call for the SQLSTATE of a refused connection; the verbose text holds it. The
-        // verbosity can only be set on a connection object, and PQreset keeps it: so the object is made
-        // first and then connects, with libpq's own time-outs for each host.
+        let clock = ContinuousClock()
+        let start = clock.now
+        guard let connection = PQconnectdbParams(keywords.pointers, values.pointers, 1) else { return nil }
+        // libpq has no call for the SQLSTATE of a refused connection; the verbose text holds it, and the verbosity
+        // can only be set on a connection object, which PQreset keeps. A server that refuses does so at once, and
+        // may be asked again; one that cannot be reached has no SQLSTATE, and is not waited for twice.
+        guard PQstatus(connection) == CONNECTION_BAD else { return (connection, nil) }
+        let plain = ConnectionFailure(verboseMessage: String(cString: PQerrorMessage(connection)))
+        guard clock.now - start < .seconds(1) else { return (connection, plain) }
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
-        // Where it is bad already, no server was reached on any of the hosts, and the reason is there.
-        if PQstatus(connection) != CONNECTION_BAD { PQreset(connection) }
+        PQreset(connection)
         PQsetErrorVerbosity(connection, PQERRORS_DEFAULT)
-        return connection
+        guard PQstatus(connection) == CONNECTION_BAD else { return (connection, nil) }
+        let verbose = ConnectionFailure(verboseMessage: String(cString: PQerrorMessage(connection)))
+        return (connection, verbose.sqlState == nil ? plain : verbose)
     }
 }
 

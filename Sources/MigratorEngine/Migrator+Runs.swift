@@ -19,7 +19,9 @@ extension Migrator {
                 try self.undo(unfinished, executor: executor, report: &report)
                 records.removeLast()
             }
-            let plan = try self.planning(records).upgrade(to: target)
+            // A revision that is half-way up is pending still; its script must be the one that was begun.
+            try self.planning(records).checkDrift()
+            let plan = try self.planning(records.filter(\.isFinished)).upgrade(to: target)
             try self.execute(plan, records: records, executor: executor, report: &report)
         }
     }

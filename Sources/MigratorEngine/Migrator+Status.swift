@@ -20,7 +20,8 @@ extension Migrator {
         let current = records.last(where: \.isFinished)?.revision
         return CurrentReport(
             revision: current, isHead: current != nil && planning.heads.contains(current ?? ""),
-            pending: planning.pending, unfinished: unfinished, drift: planning.drift)
+            pending: (unfinished?.direction == .upgrade ? [unfinished?.revision ?? ""] : []) + planning.pending,
+            unfinished: unfinished, drift: planning.drift)
     }
 
     public func status() throws -> StatusReport {

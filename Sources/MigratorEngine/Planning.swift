@@ -59,8 +59,11 @@ struct Planning {
             "missing-script", .difference, "the script of revision \"\(record.revision)\" is not recorded")
     }
 
+    /// Refuses edited and missing scripts, and a database ahead of them.
+    func checkDrift() throws { try refuse(planner.drift) }
+
     func upgrade(to target: String) throws -> Plan {
-        try refuse(planner.drift)
+        try checkDrift()
         return try worded { () throws(PlanError) in try planner.plan(upgradeTo: Target(target)) }
     }
 

@@ -17,6 +17,9 @@ import Testing
         var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " ")) \(strategy)" }
     }
 
+    /// MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before each seventh.
+    static let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
+
     static let phases: [Phase] = Dialect.allCases.flatMap { dialect -> [Phase] in
         let filled = ["upgrade 0001", " " + sampleMessages]
         return [
@@ -57,11 +60,9 @@ import Testing
         let (statements, commits) = try Self.counts(in: counted.standardError)
         #expect(statements > 5 && commits > 0)
 
-        // MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before each seventh.
-        let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
-        var points = stride(from: 1, through: statements, by: isThorough ? 1 : 7).map { "before:\($0)" }
+        var points = stride(from: 1, through: statements, by: Self.isThorough ? 1 : 7).map { "before:\($0)" }
         points += (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
-        if isThorough { points += (1...statements).map { "after:\($0)" } }
+        if Self.isThorough { points += (1...statements).map { "after:\($0)" } }
         for point in points {
             let store = try start.copy()
             let killed = try migrate(

@@ -170,12 +170,8 @@ extension Executor {
         let traits = StatementTraits(statement, dialect: backend.session.dialect)
         reporter.report(.statement(statement.text))
         do {
-            if work.isUndo { return try runTolerantly(statement) }
-            if traits.mayDestroy {
-                try runGuarded(statement, traits: traits, work: &work, context: context)
-            } else {
-                try backend.session.execute(statement.text)
-            }
+            if work.isUndo { return try runTolerantly(statement, traits: traits, work: &work, context: context) }
+            try runCounted(statement, traits: traits, work: &work, context: context)
             return StepOutcome()
         } catch let error as DatabaseError
             where error.kind != .cancelled && error.kind != .connectionLost
@@ -185,10 +181,24 @@ extension Executor {
         }
     }
 
+    private func runCounted(
+        _ statement: Statement, traits: StatementTraits, work: inout RevisionWork, context: StepContext
+    ) throws {
+        if traits.mayDestroy {
+            try runGuarded(statement, traits: traits, work: &work, context: context)
+        } else {
+            try backend.session.execute(statement.text)
+        }
+    }
+
     /// While an unfinished upgrade is undone, what it had not made yet need not be taken away.
-    private func runTolerantly(_ statement: Statement) throws -> StepOutcome {
+    private func runTolerantly(
+        _ statement: Statement, traits: StatementTraits, work: inout RevisionWork, context: StepContext
+    ) throws -> StepOutcome {
         do {
-            try backend.session.savepoint { try backend.session.execute(statement.text) }
+            try backend.session.savepoint {
+                try runCounted(statement, traits: traits, work: &work, context: context)
+            }
             return StepOutcome()
         } catch let error as DatabaseError where error.saysMissing {
             return StepOutcome(details: ["not there: the upgrade had not come so far"])

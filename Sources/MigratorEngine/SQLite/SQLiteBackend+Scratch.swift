@@ -5,10 +5,9 @@ extension SQLiteBackend {
         let scratch = try SQLiteSession(path: ":memory:", access: .create)
         defer { scratch.close() }
         return try scratch.discardingChanges {
-            try body(SQLiteBackend(session: scratch, ledger: Ledger(session: scratch), path: ":memory:"))
+            let ledger = Ledger(session: scratch)
+            try ledger.createTables()
+            return try body(SQLiteBackend(session: scratch, ledger: ledger, path: ":memory:"))
         }
     }
-
-    /// A SQLite file carries nothing that tells a copy from the original.
-    public func systemIdentity() throws -> String? { nil }
 }

@@ -36,7 +36,7 @@ enum VerificationOutput {
                 "\(mark(result.verdict, console))  \(check)  \(result.subject.oneLine): \(result.summary.oneLine)"
             )
             let figures = result.figures.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
-            if !figures.isEmpty, result.verdict == .information || console.mode.isVerbose {
+            if !figures.isEmpty, console.mode.isVerbose {
                 console.print("              " + figures.joined(separator: ", "))
             }
             for difference in result.differences { console.print("              " + line(difference)) }

@@ -39,18 +39,22 @@ install_packages() {
     rm -f "$log"
 }
 
-# Puts swift on the PATH.
+# Puts swift on the PATH, and refuses one that is too old for the package.
 find_swift() {
-    local folder
+    local folder version
     for folder in "" /opt/swift/usr/bin "$HOME/.local/share/swiftly/bin" "$HOME/.swiftly/bin" /usr/local/swift/usr/bin; do
         if [ -z "$folder" ]; then
-            command -v swift >/dev/null && return
+            command -v swift >/dev/null && break
         elif [ -x "$folder/swift" ]; then
             PATH="$folder:$PATH"
-            return
+            break
         fi
     done
-    die "swift is not installed: get Swift 6.1 or newer from swift.org/install"
+    command -v swift >/dev/null || die "swift is not installed: get Swift 6.1 or newer from swift.org/install"
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    if [ -n "$version" ] && [ "$(printf '%s\n' 6.1 "$version" | sort -V | head -n 1)" != 6.1 ]; then
+        die "Swift $version is too old: get Swift 6.1 or newer from swift.org/install"
+    fi
 }
 
 # Runs a build with its output in a log, of which the end is shown on failure.

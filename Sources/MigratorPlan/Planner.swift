@@ -70,11 +70,6 @@ public struct Planner: Sendable {
     /// was mended since is taken from its file.
     public func plan(downgradeTo target: Target) throws(PlanError) -> Plan {
         let line = lineOfApplied()
-        if target.anchor == .head && target.offset == 0 {
-            throw PlanError(
-                code: "target-ahead", message: "\"head\" is where an upgrade goes",
-                hint: "name a revision below the current one")
-        }
         let end = try line.resolve(target, applied: applied.count)
         guard end <= applied.count else {
             throw PlanError(

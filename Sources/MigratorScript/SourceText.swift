@@ -6,6 +6,10 @@ struct SourceText {
     /// The bytes of a BOM that was left out.
     let skipped: Int
     private let lineStarts: [Int]
+    /// How many continuation bytes of UTF-8, which begin no character, stand before each block of `blockSize`
+    /// bytes: a place far along a long line is found without counting from the line's start.
+    private let continuations: [Int]
+    private static let blockSize = 1024
 
     init(_ raw: [UInt8], file: String) throws(ScriptError) {
         self.file = file
@@ -15,7 +19,29 @@ struct SourceText {
         var starts = [0]
         for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") { starts.append(index + 1) }
         lineStarts = starts
+        continuations = Self.continuations(in: bytes)
         try checkEncoding()
+    }
+
+    private static func continuations(in bytes: [UInt8]) -> [Int] {
+        var counts: [Int] = []
+        counts.reserveCapacity(bytes.count / blockSize + 1)
+        var count = 0
+        for start in stride(from: 0, through: bytes.count, by: blockSize) {
+            counts.append(count)
+            for byte in bytes[start..<min(start + blockSize, bytes.count)] where byte & 0xC0 == 0x80 {
+                count += 1
+            }
+        }
+        return counts
+    }
+
+    /// - Parameter offset: at most `bytes.count`.
+    private func continuations(before offset: Int) -> Int {
+        let block = offset / Self.blockSize
+        return bytes[block * Self.blockSize..<offset].reduce(into: continuations[block]) {
+            $0 += $1 & 0xC0 == 0x80 ? 1 : 0
+        }
     }
 
     /// - Parameter offset: bytes into `bytes`.
@@ -26,9 +52,9 @@ struct SourceText {
             let middle = (low + high) / 2
             if lineStarts[middle] <= offset { low = middle } else { high = middle }
         }
-        // Continuation bytes of UTF-8 begin no character.
-        let before = bytes[lineStarts[low]..<min(offset, bytes.count)]
-        let characters = before.reduce(into: 0) { $0 += $1 & 0xC0 == 0x80 ? 0 : 1 }
+        let start = lineStarts[low]
+        let end = max(start, min(offset, bytes.count))
+        let characters = end - start - (continuations(before: end) - continuations(before: start))
         return ScriptLocation(file: file, line: low + 1, column: characters + 1)
     }
 

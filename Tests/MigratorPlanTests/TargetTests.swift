@@ -76,7 +76,7 @@ private func planner(_ applied: Int) throws -> Planner {
         TargetCase("-0", 2, "out-of-range"),
         TargetCase("0001-2", 5, "out-of-range"), TargetCase("+1", 2, "target-ahead"),
         TargetCase("0005", 2, "target-ahead"),
-        TargetCase("head", 5, "target-ahead"), TargetCase("head-1", 2, "target-ahead"),
+        TargetCase("head", 5, 5), TargetCase("head", 2, "target-ahead"), TargetCase("head-1", 2, "target-ahead"),
         TargetCase("ae", 5, "ambiguous-revision"), TargetCase("nope", 5, "unknown-revision"),
     ])
     func `A downgrade reaches its target`(_ example: TargetCase) throws {

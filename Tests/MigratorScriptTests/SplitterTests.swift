@@ -40,6 +40,22 @@ import Testing
         }
     }
 
+    /// Against a plain count from the line's start, across the blocks that the search skips by.
+    @Test func `A place far along a line counts characters`() throws {
+        let text = String(repeating: "é😀a;", count: 700) + "\n" + String(repeating: "ü", count: 3000)
+        let bytes = Array(text.utf8)
+        let source = try SourceText(bytes, file: "f.sql")
+        var line = 1
+        var column = 1
+        for (offset, byte) in bytes.enumerated() {
+            if byte & 0xC0 != 0x80 {
+                #expect(source.location(offset) == ScriptLocation(file: "f.sql", line: line, column: column))
+                column += 1
+            }
+            if byte == UInt8(ascii: "\n") { (line, column) = (line + 1, 1) }
+        }
+        #expect(source.location(bytes.count).column == column)
+    }
     @Test func `A BOM is no part of the first statement, and counts for its offset`() throws {
         let body =
             "-- migrator:revision 1\n-- migrator:revises base\n-- migrator:upgrade\nSELECT 1;\n-- migrator:downgrade\n"

@@ -26,8 +26,7 @@ public enum DatabaseLocator: Sendable, Equatable {
     /// Reads `postgresql://…`, `postgres://…`, a libpq keyword string, or `sqlite:PATH`.
     /// A driver as SQLAlchemy writes it (`postgresql+asyncpg://`) is dropped.
     /// - Parameter base: the folder that a relative path is relative to.
-    public static func parse(_ text: String, relativeTo base: String) throws(LocatorError) -> DatabaseLocator
-    {
+    public static func parse(_ text: String, relativeTo base: String) throws(LocatorError) -> DatabaseLocator {
         let text = text.trimmed
         guard !text.isEmpty else {
             throw LocatorError("the database URL is empty", hint: hint)

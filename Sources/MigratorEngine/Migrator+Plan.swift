@@ -66,7 +66,9 @@ extension Migrator {
                 if let decision = try decision(for: item, of: work, isFirst: isFirst, options: options) {
                     step.details.insert("strategy \(decision.strategy.rawValue): \(decision.reason)", at: 0)
                 }
-                if let view = move.view { report.staysBehind.append("view \(view), until `migrator contract \(work.planned.script.revision)`") }
+                if let view = move.view {
+                    report.staysBehind.append("view \(view), until `migrator contract \(work.planned.script.revision)`")
+                }
             } else {
                 step.details.append("values that only \(move.source) has go to a registered backup")
             }

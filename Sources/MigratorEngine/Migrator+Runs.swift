@@ -15,7 +15,9 @@ extension Migrator {
             var records = try self.backend.ledger.revisions()
             if let unfinished = records.last, unfinished.state == .downgrading {
                 self.reporter.report(
-                    .note("the downgrade of revision \"\(unfinished.revision)\" had not been finished: it is finished first"))
+                    .note(
+                        "the downgrade of revision \"\(unfinished.revision)\" had not been finished: it is finished first"
+                    ))
                 try self.undo(unfinished, executor: executor, report: &report)
                 records.removeLast()
             }
@@ -78,7 +80,9 @@ extension Migrator {
                 let left = plan.steps.count - report.revisions.count - 1
                 throw error.adding(
                     detail: report.revisions.isEmpty && left <= 0
-                        ? nil : "done: \(report.revisions.map(\.revision).joined(separator: ", ").nonEmpty ?? "none"); failed: \(planned.script.revision); not run: \(left)")
+                        ? nil
+                        : "done: \(report.revisions.map(\.revision).joined(separator: ", ").nonEmpty ?? "none"); failed: \(planned.script.revision); not run: \(left)"
+                )
             }
             report.to = planned.to.nonEmpty
         }

@@ -26,8 +26,7 @@ extension ScriptParser {
 
     // MARK: Header
 
-    private mutating func headerDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError)
-    {
+    private mutating func headerDirective(_ name: String, _ reader: inout DirectiveReader) throws(ScriptError) {
         guard upgrade == nil, downgrade == nil, inSection == nil else {
             throw reader.error(
                 "misplaced-directive", "\"\(name)\" belongs above the sections", hint: "move it to the top")

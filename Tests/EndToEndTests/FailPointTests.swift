@@ -20,29 +20,32 @@ import Testing
     /// MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before each seventh.
     static let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
 
-    static let phases: [Phase] = Dialect.allCases.flatMap { dialect -> [Phase] in
-        let filled = ["upgrade 0001", " " + sampleMessages]
-        return [
-            Phase(dialect: dialect, before: [], command: ["upgrade", "0001"]),
-            Phase(dialect: dialect, before: filled, command: ["upgrade", "0002"]),
-            Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["upgrade", "0003"]),
-            Phase(dialect: dialect, before: filled + ["upgrade head"], command: ["downgrade", "0002"]),
-            Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["downgrade", "0001"]),
-            Phase(dialect: dialect, before: ["upgrade 0001"], command: ["downgrade", "base"]),
+    static let phases: [Phase] =
+        Dialect.allCases.flatMap { dialect -> [Phase] in
+            let filled = ["upgrade 0001", " " + sampleMessages]
+            return [
+                Phase(dialect: dialect, before: [], command: ["upgrade", "0001"]),
+                Phase(dialect: dialect, before: filled, command: ["upgrade", "0002"]),
+                Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["upgrade", "0003"]),
+                Phase(dialect: dialect, before: filled + ["upgrade head"], command: ["downgrade", "0002"]),
+                Phase(dialect: dialect, before: filled + ["upgrade 0002"], command: ["downgrade", "0001"]),
+                Phase(dialect: dialect, before: ["upgrade 0001"], command: ["downgrade", "base"]),
+            ]
+        } + [
+            Phase(
+                dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages], command: ["upgrade", "0002"],
+                strategy: "copy"),
+            Phase(
+                dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages, "upgrade 0002"],
+                command: ["downgrade", "0001"], strategy: "copy"),
         ]
-    } + [
-        Phase(
-            dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages], command: ["upgrade", "0002"],
-            strategy: "copy"),
-        Phase(
-            dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages, "upgrade 0002"],
-            command: ["downgrade", "0001"], strategy: "copy"),
-    ]
 
     @Test(arguments: phases) func `a kill at any statement is mended by the same command`(_ phase: Phase) throws {
         let scripts = try ShippedScripts(strategy: phase.strategy)
         let start = try phase.dialect.makeStore()
-        func migrate(_ arguments: [String], on store: any Store, environment: [String: String] = [:]) throws -> CommandResult {
+        func migrate(_ arguments: [String], on store: any Store, environment: [String: String] = [:]) throws
+            -> CommandResult
+        {
             try EndToEndTests.migrate(arguments, on: store, environment: environment, migrations: scripts.path)
         }
         for step in phase.before {

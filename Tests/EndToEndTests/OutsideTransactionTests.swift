@@ -97,7 +97,8 @@ import Testing
         try migrate(["upgrade", "0001"], on: store, migrations: folder.path).checked()
         // What a cancelled build leaves behind.
         try store.run(
-            "CREATE INDEX idx_words ON words (word); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_words'::regclass")
+            "CREATE INDEX idx_words ON words (word); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_words'::regclass"
+        )
         try migrate(["upgrade", "head"], on: store, migrations: folder.path).checked()
         let valid = try store.database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_words'::regclass")
         #expect(valid == "t\n")

@@ -13,16 +13,18 @@ import Testing
             _ = try bench.backend.backup(TableName("direct_messages"), context: bench.context())
             try bench.upgrade()
         }
-        #expect(try bench.rows("SELECT id, content, updated_at FROM messages ORDER BY id") == [
-            [1, "hello", .null], [2, "it's", .null],
-        ])
+        #expect(
+            try bench.rows("SELECT id, content, updated_at FROM messages ORDER BY id") == [
+                [1, "hello", .null], [2, "it's", .null],
+            ])
         #expect(try bench.rows("SELECT count(*) FROM attachments") == [[2]])
         #expect(try bench.text("SELECT \"table\" FROM pragma_foreign_key_list('attachments')") == "messages")
         #expect(try bench.rows("SELECT content FROM unread ORDER BY id") == [["hello"], ["it's"]])
         // Another connection of the application, with foreign keys on.
         let writer = try SQLiteSession(path: bench.path, access: .readWrite)
         try writer.execute("PRAGMA foreign_keys = ON")
-        try writer.execute("INSERT INTO messages (sender_id, recipient_id, content, updated_at) VALUES (1, 2, 'new', 'u')")
+        try writer.execute(
+            "INSERT INTO messages (sender_id, recipient_id, content, updated_at) VALUES (1, 2, 'new', 'u')")
         #expect(try writer.scalar("SELECT max(id) FROM messages") == 4)
         try writer.execute("INSERT INTO attachments VALUES (3, 4)")
         #expect(throws: DatabaseError.self) { try writer.execute("INSERT INTO attachments VALUES (4, 99)") }
@@ -95,7 +97,9 @@ import Testing
 
     @Test func rowsThatTheOldShapeCannotHoldAreLossToBeAccepted() throws {
         let bench = try SQLiteWorkbench(SQLiteWorkbench.chat)
-        try bench.work { try bench.upgrade(SQLiteWorkbench.messages.replacing("content TEXT NOT NULL", with: "content TEXT")) }
+        try bench.work {
+            try bench.upgrade(SQLiteWorkbench.messages.replacing("content TEXT NOT NULL", with: "content TEXT"))
+        }
         try bench.backend.session.execute("INSERT INTO messages (sender_id, recipient_id, content) VALUES (1, 2, NULL)")
         let failure = bench.failure { try bench.downgrade() }
         #expect(failure?.code == "would-lose-rows")
@@ -151,7 +155,8 @@ import Testing
                     source: name("messages"), target: name("states"), on: ["message_id"],
                     raise: .init(column: "status", order: ["sent", "read"]),
                     mapping: bench.statement(
-                        "SELECT id AS message_id, CASE WHEN is_read THEN 'read' ELSE 'sent' END AS status FROM messages")),
+                        "SELECT id AS message_id, CASE WHEN is_read THEN 'read' ELSE 'sent' END AS status FROM messages"
+                    )),
                 beforeRow: false, context: bench.context(item: 3))
         }
         let writer = try SQLiteSession(path: bench.path, access: .readWrite)
@@ -175,7 +180,8 @@ import Testing
                         "SELECT * FROM (SELECT id, conversation_id, body FROM messages EXCEPT SELECT id, conversation_id, body FROM enhanced)"
                     ).isEmpty, "\(sql)")
                 #expect(
-                    try writer.scalar("SELECT (SELECT count(*) FROM messages) = (SELECT count(*) FROM enhanced)") == 1, "\(sql)")
+                    try writer.scalar("SELECT (SELECT count(*) FROM messages) = (SELECT count(*) FROM enhanced)") == 1,
+                    "\(sql)")
             }
         }
         #expect(try writer.scalar("SELECT count(*) FROM messages WHERE conversation_id IS NULL") == 0)

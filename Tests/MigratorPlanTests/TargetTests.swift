@@ -96,8 +96,7 @@ private func planner(_ applied: Int) throws -> Planner {
         ("+7", 0, "Relative revision +7 didn't produce 7 migrations"),
         ("0005+2", 0, "Relative revision +2 didn't produce 2 migrations"),
     ])
-    func `Out of range is said in Alembic's words`(_ target: String, _ applied: Int, _ message: String) throws
-    {
+    func `Out of range is said in Alembic's words`(_ target: String, _ applied: Int, _ message: String) throws {
         let planner = try planner(applied)
         #expect(throws: PlanError(code: "out-of-range", message: message)) {
             try planner.plan(upgradeTo: Target(target))

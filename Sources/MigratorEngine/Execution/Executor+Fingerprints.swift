@@ -50,7 +50,8 @@ extension Executor {
             throw MigratorError(
                 "downgrade-differs", .difference,
                 "the downgrade of revision \"\(revision)\" does not bring the schema back to what it was; nothing was committed",
-                hint: "mend the downgrade section of \(work.planned.script.location.file) and run the same command again",
+                hint:
+                    "mend the downgrade section of \(work.planned.script.location.file) and run the same command again",
                 location: work.planned.script.location, details: SchemaDifference.shortened(differences))
         }
         if !records.isEmpty {

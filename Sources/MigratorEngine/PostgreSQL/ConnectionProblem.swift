@@ -21,53 +21,79 @@ enum ConnectionProblem {
         func says(_ words: String...) -> Bool { words.contains { text.contains($0) } }
         switch error.sqlState {
         case "28P01":
-            return ("wrong-password", "the password of role\(user) is wrong, or there is no such role",
-                "check the user and the password in the database URL, PGPASSWORD or the password file")
+            return (
+                "wrong-password", "the password of role\(user) is wrong, or there is no such role",
+                "check the user and the password in the database URL, PGPASSWORD or the password file"
+            )
         case "3D000":
-            return ("database-missing", "the database\(database) does not exist",
-                "create it with createdb, or name another one in the database URL")
+            return (
+                "database-missing", "the database\(database) does not exist",
+                "create it with createdb, or name another one in the database URL"
+            )
         case "28000" where says("does not exist"):
-            return ("role-missing", "the role\(user) does not exist",
-                "name a role that exists in the database URL, or create it with createuser")
+            return (
+                "role-missing", "the role\(user) does not exist",
+                "name a role that exists in the database URL, or create it with createuser"
+            )
         case "28000" where says("encryption", "SSL"):
-            return ("connection-refused", "the server does not accept this role without encryption, or with it",
-                "set sslmode in the database URL as the server's pg_hba.conf asks")
+            return (
+                "connection-refused", "the server does not accept this role without encryption, or with it",
+                "set sslmode in the database URL as the server's pg_hba.conf asks"
+            )
         case "28000":
-            return ("connection-refused", "the server's pg_hba.conf does not let this role in from here",
-                "add a line for the role, the database and this address to pg_hba.conf")
+            return (
+                "connection-refused", "the server's pg_hba.conf does not let this role in from here",
+                "add a line for the role, the database and this address to pg_hba.conf"
+            )
         case "42501":
-            return ("privilege-missing", "the role\(user) may not connect to this database",
-                "let its owner run GRANT CONNECT ON DATABASE\(database) TO\(user)")
+            return (
+                "privilege-missing", "the role\(user) may not connect to this database",
+                "let its owner run GRANT CONNECT ON DATABASE\(database) TO\(user)"
+            )
         case "53300":
-            return ("too-many-connections", "the server has no connection left",
-                "end some connections, or raise max_connections")
+            return (
+                "too-many-connections", "the server has no connection left",
+                "end some connections, or raise max_connections"
+            )
         case "57P03":
-            return ("server-starting", "the server is starting up or shutting down",
-                "wait until it accepts connections, and run the command again")
+            return (
+                "server-starting", "the server is starting up or shutting down",
+                "wait until it accepts connections, and run the command again"
+            )
         default: break
         }
         if says("no password supplied") {
-            return ("password-missing", "the server asks for a password and none is given",
-                "set PGPASSWORD, or add the password to the password file")
+            return (
+                "password-missing", "the server asks for a password and none is given",
+                "set PGPASSWORD, or add the password to the password file"
+            )
         }
         if says("could not translate host name", "Name or service not known") {
             return ("host-unknown", "the host's name cannot be resolved", "check the host in the database URL")
         }
         if says("timeout expired", "Connection timed out", "No route to host", "Network is unreachable") {
-            return ("host-unreachable", "the host cannot be reached",
-                "check host and port in the database URL, and any firewall between")
+            return (
+                "host-unreachable", "the host cannot be reached",
+                "check host and port in the database URL, and any firewall between"
+            )
         }
         if says("Connection refused", "No such file or directory") {
-            return ("connection-refused", "no server listens there",
-                "start the server, or check host and port in the database URL")
+            return (
+                "connection-refused", "no server listens there",
+                "start the server, or check host and port in the database URL"
+            )
         }
         if says("SSL", "certificate", "TLS") {
-            return ("tls-failed", "no encrypted connection could be made",
-                "check sslmode, sslrootcert, sslcert and sslkey")
+            return (
+                "tls-failed", "no encrypted connection could be made",
+                "check sslmode, sslrootcert, sslcert and sslkey"
+            )
         }
         if says("definition of service") {
-            return ("service-missing", "the service is not defined",
-                "check the service name, and PGSERVICEFILE")
+            return (
+                "service-missing", "the service is not defined",
+                "check the service name, and PGSERVICEFILE"
+            )
         }
         return ("connection-failed", "the connection failed", "check the database URL")
     }

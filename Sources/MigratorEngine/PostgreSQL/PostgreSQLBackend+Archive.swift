@@ -44,9 +44,10 @@ extension PostgreSQLBackend {
             "REVOKE ALL ON \(quoted(copy)) FROM PUBLIC; COMMENT ON TABLE \(quoted(copy)) IS \(comment.quotedLiteral)")
         let content = try contentHash(of: copy, columns: kept)
         let expected = try session.scalar("SELECT count(*) FROM (\(select)) AS kept").asInt ?? -1
-        let different = try session.scalar(
-            "SELECT count(*) FROM (\(textRows(kept, select)) EXCEPT ALL \(textRows(kept, "SELECT * FROM \(quoted(copy))"))) AS d"
-        ).asInt ?? -1
+        let different =
+            try session.scalar(
+                "SELECT count(*) FROM (\(textRows(kept, select)) EXCEPT ALL \(textRows(kept, "SELECT * FROM \(quoted(copy))"))) AS d"
+            ).asInt ?? -1
         guard content.rows == expected, different == 0 else {
             throw MigratorError(
                 "backup-differs", .difference, "the backup \"\(name)\" is not equal to \"\(source.name)\"",

@@ -71,7 +71,9 @@ extension PostgreSQLBackend {
             throw MigratorError(
                 "row-security", .unavailable,
                 "row-level security would hide rows from migrator: \(error.message)",
-                hint: "run it as a role with BYPASSRLS, or as the owner after ALTER TABLE ... NO FORCE ROW LEVEL SECURITY")
+                hint:
+                    "run it as a role with BYPASSRLS, or as the owner after ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"
+            )
         }
     }
 

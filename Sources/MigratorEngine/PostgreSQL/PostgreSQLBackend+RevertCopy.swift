@@ -151,7 +151,8 @@ extension PostgreSQLBackend {
         }
         if try insert("") { return [] }
         try session.execute(
-            "CREATE TEMPORARY TABLE migrator_keys ON COMMIT DROP AS SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(target.quoted)")
+            "CREATE TEMPORARY TABLE migrator_keys ON COMMIT DROP AS SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(target.quoted)"
+        )
         var lost: [String] = []
         func place(_ first: Int, _ last: Int) throws {
             let range = "SELECT k FROM pg_temp.migrator_keys WHERE n BETWEEN \(first) AND \(last)"

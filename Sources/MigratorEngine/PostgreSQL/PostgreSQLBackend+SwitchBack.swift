@@ -40,8 +40,7 @@ extension PostgreSQLBackend {
     ) throws -> StepOutcome {
         // 1
         var readers: [DependentView] = []
-        if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view
-        {
+        if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view {
             readers = view == record.source ? try dependentViews(of: relation.oid) : []
             try drop(readers)
             try dropView(view)

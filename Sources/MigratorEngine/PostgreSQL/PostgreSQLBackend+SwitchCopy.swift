@@ -141,7 +141,9 @@ extension PostgreSQLBackend {
             }
             try session.execute(
                 "SELECT setval(\(own.quoted.quotedLiteral)::regclass, last_value, is_called) FROM \(sequence.quoted)")
-            return ["SELECT setval(\(sequence.quoted.quotedLiteral)::regclass, last_value, is_called) FROM \(own.quoted)"]
+            return [
+                "SELECT setval(\(sequence.quoted.quotedLiteral)::regclass, last_value, is_called) FROM \(own.quoted)"
+            ]
         }
         if let identity = old.identity, let sequence {
             let kind = identity == .always ? "ALWAYS" : "BY DEFAULT"
@@ -179,9 +181,11 @@ extension PostgreSQLBackend {
                 comment = "; COMMENT ON CONSTRAINT \(name) ON \(child.table) IS \(text.quotedLiteral)"
             }
             try session.execute(
-                "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(definition)\(comment)")
+                "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(definition)\(comment)"
+            )
             undo.append(
-                "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(original)\(comment)")
+                "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(original)\(comment)"
+            )
         }
         return undo
     }

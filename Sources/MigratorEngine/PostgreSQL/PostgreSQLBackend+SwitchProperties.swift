@@ -56,9 +56,10 @@ extension PostgreSQLBackend {
 
     /// The application's triggers, in their state. They were not there while the rows were loaded.
     private func replayTriggers(from old: CatalogRelation, to target: CatalogRelation) throws {
-        let plain = try session.scalar(
-            "SELECT quote_ident($1) || '.' || quote_ident($2)", [.text(old.schema), .text(old.name)]
-        ).asText ?? old.quoted
+        let plain =
+            try session.scalar(
+                "SELECT quote_ident($1) || '.' || quote_ident($2)", [.text(old.schema), .text(old.name)]
+            ).asText ?? old.quoted
         for trigger in try catalog.triggers(of: old.oid) {
             guard let place = trigger.definition.firstRange(of: " ON \(plain) ") else {
                 throw MigratorError(
@@ -89,7 +90,8 @@ extension PostgreSQLBackend {
         ).compactMap { $0[0].asText?.quotedIdentifier }
         for publication in publications {
             try session.execute(
-                "ALTER PUBLICATION \(publication) DROP TABLE \(source.quoted); ALTER PUBLICATION \(publication) ADD TABLE \(target.quoted)")
+                "ALTER PUBLICATION \(publication) DROP TABLE \(source.quoted); ALTER PUBLICATION \(publication) ADD TABLE \(target.quoted)"
+            )
         }
         return publications.map {
             "ALTER PUBLICATION \($0) DROP TABLE \(target.quoted); ALTER PUBLICATION \($0) ADD TABLE \(source.quoted)"

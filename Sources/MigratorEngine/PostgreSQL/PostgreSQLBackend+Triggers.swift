@@ -81,7 +81,8 @@ extension PostgreSQLBackend {
         let objects = try ledger.objects(kind: "sync").filter { $0.name == name }
         for object in objects { try removeTrigger(object) }
         return StepOutcome(
-            details: [objects.isEmpty ? "no trigger of it is left, the data stays" : "triggers removed, the data stays"])
+            details: [objects.isEmpty ? "no trigger of it is left, the data stays" : "triggers removed, the data stays"]
+        )
     }
 
     public func removeTriggers(ofRevision revision: String, context: StepContext) throws {

@@ -82,6 +82,7 @@ struct ServerFacts: Equatable {
         MigratorError(
             "privilege-missing", .unavailable,
             "the role \(user.quotedIdentifier) lacks the privilege \(privilege) on schema \(schema.quotedIdentifier)",
-            hint: "let its owner run GRANT \(privilege) ON SCHEMA \(schema.quotedIdentifier) TO \(user.quotedIdentifier)")
+            hint:
+                "let its owner run GRANT \(privilege) ON SCHEMA \(schema.quotedIdentifier) TO \(user.quotedIdentifier)")
     }
 }

@@ -40,7 +40,8 @@ extension SQLiteBackend {
         try createLike(source, named: name)
         try copyRows(of: source, into: name)
         let hash = try compareCopy(of: source, with: name)
-        let definition = ([source.sql] + (try objects("index", of: source.name).map(\.sql))
+        let definition =
+            ([source.sql] + (try objects("index", of: source.name).map(\.sql))
             + (try objects("trigger", of: source.name).map(\.sql))).joined(separator: ";\n")
         try ledger.add(
             BackupRecord(
@@ -79,12 +80,13 @@ extension SQLiteBackend {
         let same = columns.map {
             "\(SQLiteContentHash.sameFunction)(s.\($0.quotedIdentifier), b.\($0.quotedIdentifier))"
         }.joined(separator: " AND ")
-        let different = try session.scalar(
-            """
-            SELECT count(*) FROM \(source.qualified) s LEFT JOIN \(main(name)) b ON \(source.sameRow("s", "b"))
-            WHERE b.\(source.identity[0].quotedIdentifier) IS NULL OR NOT (\(same))
-            """
-        ).asInt ?? 0
+        let different =
+            try session.scalar(
+                """
+                SELECT count(*) FROM \(source.qualified) s LEFT JOIN \(main(name)) b ON \(source.sameRow("s", "b"))
+                WHERE b.\(source.identity[0].quotedIdentifier) IS NULL OR NOT (\(same))
+                """
+            ).asInt ?? 0
         let expected = try contentHash(of: TableName(source.name), columns: columns)
         let made = try contentHash(of: TableName(name), columns: columns)
         guard different == 0, expected == made else {
@@ -214,7 +216,8 @@ extension SQLiteBackend {
             """)
         let hash = try contentHash(of: TableName(name), columns: kept.map(\.name))
         let expected = try session.scalar(
-            "SELECT \(SQLiteContentHash.function)(\(columnList(kept.map(\.name)))) FROM \(source.qualified) WHERE \(condition)")
+            "SELECT \(SQLiteContentHash.function)(\(columnList(kept.map(\.name)))) FROM \(source.qualified) WHERE \(condition)"
+        )
         guard hash.rows == rows, expected.asText == hash.hash else {
             throw MigratorError(
                 "backup-differs", .difference, "the copy \"\(name)\" differs from \"\(source.name)\"",

@@ -33,7 +33,10 @@ extension SQLiteBackend {
         let (code, hint) =
             switch error.kind {
             case .connectionFailed:
-                ("database-missing", "check the path; `upgrade` and `stamp` create a missing file in a folder that exists")
+                (
+                    "database-missing",
+                    "check the path; `upgrade` and `stamp` create a missing file in a folder that exists"
+                )
             case .notADatabase: ("not-a-database", "name a SQLite database file")
             case .readOnly: ("database-read-only", "make the file and its folder writable")
             case .lockNotAvailable: ("database-busy", "end the program that holds the file")

@@ -129,7 +129,8 @@ extension SQLiteBackend {
     ) throws -> Int {
         var match = step.on.map { "t.\($0.quotedIdentifier) = m.\($0.quotedIdentifier)" }.joined(separator: " AND ")
         if let column = step.raiseColumn?.quotedIdentifier {
-            match += " AND \(SQLiteTriggerStatements.rank("t.\(column)", step.raiseOrder)) >= "
+            match +=
+                " AND \(SQLiteTriggerStatements.rank("t.\(column)", step.raiseOrder)) >= "
                 + SQLiteTriggerStatements.rank("m.\(column)", step.raiseOrder)
         }
         return try session.scalar(
@@ -147,7 +148,9 @@ extension SQLiteBackend {
         try requireRowLocal(mapping, fill.mapping)
         try requireOwnKeys(mapping, key: key, at: fill.mapping)
         let columns = mapping.columns.filter { !isSameName($0, key) }
-        let set = columns.map { "\($0.quotedIdentifier) = coalesce(\(table.name.quotedIdentifier).\($0.quotedIdentifier), m.\($0.quotedIdentifier))" }
+        let set = columns.map {
+            "\($0.quotedIdentifier) = coalesce(\(table.name.quotedIdentifier).\($0.quotedIdentifier), m.\($0.quotedIdentifier))"
+        }
         let lacks = columns.map {
             "(\(table.name.quotedIdentifier).\($0.quotedIdentifier) IS NULL AND m.\($0.quotedIdentifier) IS NOT NULL)"
         }.joined(separator: " OR ")
@@ -182,7 +185,8 @@ extension SQLiteBackend {
         }
         let pairs = table.columns.map { column in
             let value = "s.\(column.name.quotedIdentifier)"
-            return "\(column.name.quotedLiteral), CASE typeof(\(value)) WHEN 'blob' THEN hex(\(value)) ELSE \(value) END"
+            return
+                "\(column.name.quotedLiteral), CASE typeof(\(value)) WHEN 'blob' THEN hex(\(value)) ELSE \(value) END"
         }
         // More than 60 columns would exceed the number of a function's arguments: objects are merged.
         let chunks = stride(from: 0, to: pairs.count, by: 30).map {

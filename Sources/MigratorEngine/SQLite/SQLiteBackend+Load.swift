@@ -112,13 +112,15 @@ extension SQLiteBackend {
             }
         }
         guard !isSubset else { return comparison }
-        let extra = "FROM \(target.qualified) t WHERE t.\(quoted) IS NULL OR t.\(quoted) NOT IN (SELECT \(quoted) FROM (\(select)) WHERE \(quoted) IS NOT NULL)"
+        let extra =
+            "FROM \(target.qualified) t WHERE t.\(quoted) IS NULL OR t.\(quoted) NOT IN (SELECT \(quoted) FROM (\(select)) WHERE \(quoted) IS NOT NULL)"
         let extras = try session.scalar("SELECT count(*) \(extra)").asInt ?? 0
         if extras > 0 {
             comparison.differenceCount += extras
             for row in try session.query("SELECT t.\(quoted) \(extra) LIMIT 10") {
                 comparison.differences.append(
-                    Difference(table: target.name, key: row[0].asText, columns: [], message: "the row should not be there"))
+                    Difference(
+                        table: target.name, key: row[0].asText, columns: [], message: "the row should not be there"))
             }
         } else if try rowCount(target.name) != comparison.rows {
             comparison.differenceCount += 1
@@ -130,7 +132,9 @@ extension SQLiteBackend {
 
     func require(_ comparison: SQLiteComparison, what: String) throws {
         guard comparison.differenceCount > 0 else { return }
-        let lines = comparison.differences.prefix(10).map { "\($0.table ?? ""), key \($0.key ?? "NULL"): \($0.message)" }
+        let lines = comparison.differences.prefix(10).map {
+            "\($0.table ?? ""), key \($0.key ?? "NULL"): \($0.message)"
+        }
         let changed = comparison.differences.first { !$0.columns.isEmpty }
         throw MigratorError(
             changed == nil ? "rows-differ" : "value-does-not-fit", .difference,

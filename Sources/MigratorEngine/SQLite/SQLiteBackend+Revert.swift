@@ -10,9 +10,11 @@ extension SQLiteBackend {
                 hint: "restore it, or forget the revision with `migrator stamp`")
         }
         if let view = switched.view { try session.execute("DROP VIEW IF EXISTS \(main(view))") }
-        guard try session.scalar(
-            "SELECT count(*) FROM main.sqlite_schema WHERE name = $1 COLLATE NOCASE", [.text(switched.source)]
-        ).asInt == 0 else {
+        guard
+            try session.scalar(
+                "SELECT count(*) FROM main.sqlite_schema WHERE name = $1 COLLATE NOCASE", [.text(switched.source)]
+            ).asInt == 0
+        else {
             throw MigratorError(
                 "target-exists", .refused, "\"\(switched.source)\" exists already", hint: "rename it")
         }
@@ -26,11 +28,14 @@ extension SQLiteBackend {
         let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
         let list = columnList(way.columns)
         try session.run(
-            "INSERT OR IGNORE INTO \(old.qualified) (\(list)) SELECT \(list) FROM (\(way.select)) ORDER BY \(oldKey.quotedIdentifier)")
+            "INSERT OR IGNORE INTO \(old.qualified) (\(list)) SELECT \(list) FROM (\(way.select)) ORDER BY \(oldKey.quotedIdentifier)"
+        )
         let lost = try acceptLoss(of: current, key: key, in: old, oldKey: oldKey, context: context)
-        let returned = try returnExceptions(switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
+        let returned = try returnExceptions(
+            switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
         // 3. Compared row by row, those aside that cannot be held and those that were never in the target.
-        let kept = "SELECT * FROM (\(way.select)) AS kept WHERE kept.\(oldKey.quotedIdentifier) IN (SELECT \(oldKey.quotedIdentifier) FROM \(old.qualified))"
+        let kept =
+            "SELECT * FROM (\(way.select)) AS kept WHERE kept.\(oldKey.quotedIdentifier) IN (SELECT \(oldKey.quotedIdentifier) FROM \(old.qualified))"
         let comparison = try compare(kept, columns: way.columns, with: old, key: oldKey, isSubset: true)
         try require(comparison, what: "way back from \(current.name) to \(old.name)")
         guard try rowCount(old.name) == comparison.rows + returned else {
@@ -67,7 +72,8 @@ extension SQLiteBackend {
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
-                subject: old.name, verdict: "proved", detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"lost\":\(lost)}"))
+                subject: old.name, verdict: "proved",
+                detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"lost\":\(lost)}"))
         var details = ["\(comparison.rows) rows compared, 0 differences"]
         if returned > 0 { details.append("\(returned) exceptions returned from the backup") }
         if lost > 0 { details.append("\(lost) rows lost as accepted") }
@@ -109,16 +115,20 @@ extension SQLiteBackend {
         var list = columns.map { "b.\($0.quotedIdentifier)" }
         for column in absent {
             // Evaluated once, so that the comparison finds the same value.
-            let value = try column.defaultSQL.map { try session.scalar("SELECT quote((\($0)))").asText ?? "NULL" } ?? "NULL"
+            let value =
+                try column.defaultSQL.map { try session.scalar("SELECT quote((\($0)))").asText ?? "NULL" } ?? "NULL"
             if let backup, backup.columns.contains(where: { isSameName($0, column.name) }) {
-                list.append("CASE WHEN k.\(switched.key.quotedIdentifier) IS NULL THEN \(value) ELSE k.\(column.name.quotedIdentifier) END AS \(column.name.quotedIdentifier)")
+                list.append(
+                    "CASE WHEN k.\(switched.key.quotedIdentifier) IS NULL THEN \(value) ELSE k.\(column.name.quotedIdentifier) END AS \(column.name.quotedIdentifier)"
+                )
             } else {
                 list.append("\(value) AS \(column.name.quotedIdentifier)")
             }
         }
-        let join = backup.map {
-            " LEFT JOIN \(main($0.name)) AS k ON k.\(switched.key.quotedIdentifier) = b.\(switched.key.quotedIdentifier)"
-        } ?? ""
+        let join =
+            backup.map {
+                " LEFT JOIN \(main($0.name)) AS k ON k.\(switched.key.quotedIdentifier) = b.\(switched.key.quotedIdentifier)"
+            } ?? ""
         return WayBack(
             select: "SELECT \(list.joined(separator: ", ")) FROM (\(base)) AS b\(join)",
             columns: columns + absent.map(\.name), dropped: dropped)

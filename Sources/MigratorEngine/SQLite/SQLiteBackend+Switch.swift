@@ -28,7 +28,9 @@ func encodeJSON(_ value: some Encodable) throws -> String {
 
 func decodeJSON<Value: Decodable>(_ type: Value.Type, _ text: String, what: String) throws -> Value {
     do { return try JSONDecoder().decode(type, from: [UInt8](text.utf8).withUnsafeBytes { Data($0) }) } catch {
-        throw MigratorError("ledger-damaged", .failed, "the ledger's record of \(what) cannot be read", hint: "restore the ledger from a backup")
+        throw MigratorError(
+            "ledger-damaged", .failed, "the ledger's record of \(what) cannot be read",
+            hint: "restore the ledger from a backup")
     }
 }
 
@@ -129,8 +131,10 @@ extension SQLiteBackend {
     }
 
     func requireKeys(_ source: SQLiteTable, key: String) throws {
-        let without = try session.scalar(
-            "SELECT count(*) FROM \(source.qualified) WHERE \(key.quotedIdentifier) IS NULL").asInt ?? 0
+        let without =
+            try session.scalar(
+                "SELECT count(*) FROM \(source.qualified) WHERE \(key.quotedIdentifier) IS NULL"
+            ).asInt ?? 0
         guard without == 0 else {
             throw MigratorError(
                 "key-missing", .refused, "\(without) rows of \"\(source.name)\" have no \"\(key)\"",
@@ -139,9 +143,11 @@ extension SQLiteBackend {
     }
 
     private func requireNoSteps(on tables: [String]) throws {
-        guard let step = try triggerSteps().first(where: { step in
-            tables.contains { isSameName($0, step.step.source) || isSameName($0, step.step.target) }
-        }) else { return }
+        guard
+            let step = try triggerSteps().first(where: { step in
+                tables.contains { isSameName($0, step.step.source) || isSameName($0, step.step.target) }
+            })
+        else { return }
         throw MigratorError(
             "sync-in-the-way", .refused,
             "\"\(step.step.source)\" still keeps \"\(step.step.target)\" up to date",
@@ -211,7 +217,8 @@ extension SQLiteBackend {
             (target.column(column.name).map(\.name.quotedIdentifier) ?? "NULL") + " AS \(column.name.quotedIdentifier)"
         }
         try session.execute(
-            "CREATE VIEW \(main(name)) AS SELECT \(columns.joined(separator: ", ")) FROM \(target.name.quotedIdentifier)")
+            "CREATE VIEW \(main(name)) AS SELECT \(columns.joined(separator: ", ")) FROM \(target.name.quotedIdentifier)"
+        )
     }
 
     public func contract(revision: String, context: StepContext) throws -> StepOutcome {

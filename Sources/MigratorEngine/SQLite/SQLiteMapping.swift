@@ -126,7 +126,8 @@ extension SQLiteBackend {
         var missing: [String] = []
         var error = error
         while error.message.hasPrefix("no such column: "), missing.count < 100 {
-            let name = error.message.dropFirst("no such column: ".count).split(separator: ".").last.map(String.init) ?? ""
+            let name =
+                error.message.dropFirst("no such column: ".count).split(separator: ".").last.map(String.init) ?? ""
             guard !name.isEmpty, !missing.contains(name), source.column(name) == nil else { break }
             missing.append(name)
             let added = missing.map { "NULL AS \($0.quotedIdentifier)" }.joined(separator: ", ")
@@ -209,7 +210,8 @@ extension SQLiteBackend {
         let times: Set = ["date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff"]
         if !times.isDisjoint(with: analysis.functions) {
             let literals = tokens.compactMap { if case .literal(let text) = $0 { text.lowercased() } else { nil } }
-            if literals.contains("'now'") || literals.contains("'localtime'") || Self.hasCallWithoutTime(tokens, times) {
+            if literals.contains("'now'") || literals.contains("'localtime'") || Self.hasCallWithoutTime(tokens, times)
+            {
                 return "it depends on the current time"
             }
         }

@@ -79,7 +79,8 @@ extension SQLiteBackend {
             let isGenerated = (row.int("hidden") ?? 0) > 1
             var type = row.text("type") ?? ""
             if isGenerated, let range = type.uppercased().firstRange(of: "GENERATED ALWAYS") {
-                type = String(type.prefix(type.uppercased().distance(from: type.uppercased().startIndex, to: range.lowerBound)))
+                type = String(
+                    type.prefix(type.uppercased().distance(from: type.uppercased().startIndex, to: range.lowerBound)))
             }
             return SQLiteColumn(
                 name: row.text("name") ?? "", type: type, isNotNull: row.bool("notnull"),

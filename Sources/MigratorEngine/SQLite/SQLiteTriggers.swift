@@ -103,7 +103,8 @@ struct SQLiteTriggerStatements {
         self.step = step
         self.source = source
         self.target = target
-        let row = source.identity.map { "\($0.quotedIdentifier) = NEW.\($0.quotedIdentifier)" }.joined(separator: " AND ")
+        let row = source.identity.map { "\($0.quotedIdentifier) = NEW.\($0.quotedIdentifier)" }.joined(
+            separator: " AND ")
         let own = step.mapping == nil ? Set(source.columns.map { $0.name.lowercased() }) : nil
         let list = step.columns.map { column in
             guard let own, !own.contains(column.lowercased()) else { return column.quotedIdentifier }
@@ -111,7 +112,8 @@ struct SQLiteTriggerStatements {
         }.joined(separator: ", ")
         if let text = step.mapping {
             let given = step.columns.map { column in
-                target.column(column)?.hasVolatileDefault == true && !SQLiteTokens(text).contains(word: column.lowercased())
+                target.column(column)?.hasVolatileDefault == true
+                    && !SQLiteTokens(text).contains(word: column.lowercased())
                     ? "NULL AS \(column.quotedIdentifier)" : "author.\(column.quotedIdentifier)"
             }.joined(separator: ", ")
             mapped = """
@@ -139,7 +141,8 @@ struct SQLiteTriggerStatements {
     private var syncStatements: [String] {
         let others = step.columns.filter { !isSameName($0, step.key) }
         let set = others.map { "\($0.quotedIdentifier) = excluded.\($0.quotedIdentifier)" }.joined(separator: ", ")
-        let same = step.columns.map { "m.\($0.quotedIdentifier) IS t.\($0.quotedIdentifier)" }.joined(separator: " AND ")
+        let same = step.columns.map { "m.\($0.quotedIdentifier) IS t.\($0.quotedIdentifier)" }.joined(
+            separator: " AND ")
         return [
             // The mapping may leave out a row that it yielded before.
             "DELETE FROM \(name) WHERE \(key) = NEW.\(key) AND NOT EXISTS (SELECT 1 FROM (\(mapped)) AS m)",
@@ -197,7 +200,9 @@ struct SQLiteTriggerStatements {
             let quoted = column.quotedIdentifier
             let others = step.columns.filter { other in
                 !isSameName(other, column) && !step.on.contains { isSameName($0, other) }
-            }.map { ", \($0.quotedIdentifier) = coalesce(excluded.\($0.quotedIdentifier), \(target).\($0.quotedIdentifier))" }
+            }.map {
+                ", \($0.quotedIdentifier) = coalesce(excluded.\($0.quotedIdentifier), \(target).\($0.quotedIdentifier))"
+            }
             action = """
                 DO UPDATE SET \(quoted) = excluded.\(quoted)\(others.joined())
                 WHERE \(rank("excluded.\(quoted)", step.raiseOrder)) > \(rank("\(target).\(quoted)", step.raiseOrder))

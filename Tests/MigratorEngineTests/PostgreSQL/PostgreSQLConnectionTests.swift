@@ -27,10 +27,11 @@ import Testing
     }
 
     /// What a server says, the code and a part of hint or message.
-    @Test(arguments: [
-        (\ServerFacts.version, 130_012, "server-too-old", "PostgreSQL 13"),
-        (\ServerFacts.actualPID, 4711, "connection-pooler", "PgBouncer in transaction mode"),
-    ] as [(WritableKeyPath<ServerFacts, Int> & Sendable, Int, String, String)])
+    @Test(
+        arguments: [
+            (\ServerFacts.version, 130_012, "server-too-old", "PostgreSQL 13"),
+            (\ServerFacts.actualPID, 4711, "connection-pooler", "PgBouncer in transaction mode"),
+        ] as [(WritableKeyPath<ServerFacts, Int> & Sendable, Int, String, String)])
     func figureOfTheServerIsJudged(
         _ fact: WritableKeyPath<ServerFacts, Int> & Sendable, _ value: Int, _ code: String, _ words: String
     ) throws {
@@ -42,13 +43,17 @@ import Testing
         #expect(error?.message.contains(words) == true)
     }
 
-    @Test(arguments: [
-        (\ServerFacts.isReplica, true, "read-only-replica", "read-only replica", false),
-        (\ServerFacts.isReadOnly, true, "read-only-session", "read-only", false),
-        (\ServerFacts.schemaExists, false, "schema-missing", "CREATE SCHEMA \"app\"", true),
-        (\ServerFacts.canUseSchema, false, "privilege-missing", "GRANT USAGE ON SCHEMA \"app\" TO \"me\"", true),
-        (\ServerFacts.canCreateInSchema, false, "privilege-missing", "GRANT CREATE ON SCHEMA \"app\" TO \"me\"", false),
-    ] as [(WritableKeyPath<ServerFacts, Bool> & Sendable, Bool, String, String, Bool)])
+    @Test(
+        arguments: [
+            (\ServerFacts.isReplica, true, "read-only-replica", "read-only replica", false),
+            (\ServerFacts.isReadOnly, true, "read-only-session", "read-only", false),
+            (\ServerFacts.schemaExists, false, "schema-missing", "CREATE SCHEMA \"app\"", true),
+            (\ServerFacts.canUseSchema, false, "privilege-missing", "GRANT USAGE ON SCHEMA \"app\" TO \"me\"", true),
+            (
+                \ServerFacts.canCreateInSchema, false, "privilege-missing", "GRANT CREATE ON SCHEMA \"app\" TO \"me\"",
+                false
+            ),
+        ] as [(WritableKeyPath<ServerFacts, Bool> & Sendable, Bool, String, String, Bool)])
     func stateOfTheServerIsJudged(
         _ fact: WritableKeyPath<ServerFacts, Bool> & Sendable, _ value: Bool, _ code: String, _ words: String,
         _ readingToo: Bool

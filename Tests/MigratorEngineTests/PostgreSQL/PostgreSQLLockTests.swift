@@ -65,7 +65,9 @@ import Testing
         try backend.session.execute("SET search_path = ''; SET TimeZone = 'Asia/Tokyo'")
         try backend.commitWork()
         #expect(try backend.session.scalar("SHOW TimeZone") == "UTC")
-        #expect(try backend.session.scalar("SHOW search_path") == "\"public\"" || backend.session.scalar("SHOW search_path") == "public")
+        #expect(
+            try backend.session.scalar("SHOW search_path") == "\"public\""
+                || backend.session.scalar("SHOW search_path") == "public")
     }
 
     @Test func runThatWasTakenOverIsFenced() throws {

@@ -49,19 +49,32 @@ extension Migrator {
             let before = try backend.schemaSnapshot(of: nil)
             let outcome = try backend.contract(revision: record.revision, context: context)
             let after = try backend.schemaSnapshot(of: nil)
-            let changes = Set(before.keys).union(after.keys).sorted().compactMap { relation in
-                before[relation] == after[relation]
-                    ? nil
-                    : FingerprintRecord(
-                        relation: relation, before: before[relation], after: after[relation])
-            }
-            try backend.ledger.set(changes, revision: record.revision)
+            try amendFingerprints(since: record.revision, from: before, to: after)
             try backend.ledger.setContracted(record.revision)
             try backend.commitWork()
             return outcome
         } catch {
             backend.rollbackWork()
             throw error
+        }
+    }
+
+    /// What the contraction changed is now how the revision leaves a relation, and how later revisions found and
+    /// left it; how it was before this revision stays as it was.
+    private func amendFingerprints(
+        since revision: String, from before: SchemaSnapshot, to after: SchemaSnapshot
+    ) throws {
+        let applied = try backend.ledger.revisions().map(\.revision).drop { $0 != revision }
+        for later in applied {
+            for record in try backend.ledger.fingerprints(revision: later) {
+                let relation = record.relation
+                guard before[relation] != after[relation] else { continue }
+                let change = SchemaDifference(from: before[relation] ?? [], to: after[relation] ?? [])
+                var amended = record
+                amended.after = change.applied(to: record.after)
+                if later != revision { amended.before = change.applied(to: record.before) }
+                try backend.ledger.replace(amended, revision: later)
+            }
         }
     }
 

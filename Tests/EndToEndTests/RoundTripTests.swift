@@ -91,6 +91,24 @@ import Testing
         try migrate("verify", "--unchanged").checked()
     }
 
+    @Test func `a downgrade after contract leads back as well`() throws {
+        let store = try PostgreSQLStore()
+        try store.run(Self.fixture("shape1", .postgresql))
+        try store.run(sampleMessages)
+        try store.run("SELECT setval('users_id_seq', 100), setval('attachments_id_seq', 100)")
+        let schemaBefore = try Self.schema(of: store)
+        let rowsBefore = try Self.rows(of: "direct_messages", in: store)
+        for command in ["stamp 0001", "upgrade head", "contract 0002", "verify", "contract 0002"] {
+            try migrate(command.split(separator: " ").map(String.init), on: store).checked()
+        }
+        #expect(try store.database.psql("SELECT to_regclass('direct_messages') IS NULL") == "t\n")
+        for command in ["downgrade 0002", "verify", "downgrade 0001"] {
+            try migrate(command.split(separator: " ").map(String.init), on: store).checked()
+        }
+        #expect(try Self.schema(of: store) == schemaBefore)
+        #expect(try Self.rows(of: "direct_messages", in: store) == rowsBefore)
+    }
+
     // MARK: Helpers
 
     static func fixture(_ name: String, _ dialect: Dialect) throws -> String {

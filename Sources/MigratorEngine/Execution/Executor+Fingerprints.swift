@@ -86,6 +86,16 @@ struct SchemaDifference: Equatable {
         return rest
     }
 
+    /// The same change made to another state of the definition; nil where the relation is not there, or nothing is
+    /// left of it.
+    func applied(to definition: [String]?) -> [String]? {
+        guard let definition else { return nil }
+        let gone = Set(missing)
+        let rest = definition.filter { !gone.contains($0) }
+        let changed = (rest + added.filter { !rest.contains($0) }).sorted()
+        return changed.isEmpty ? nil : changed
+    }
+
     var lines: [String] { missing.map { "- \($0)" } + added.map { "+ \($0)" } }
 
     /// At most twenty lines, and how many more there are.

@@ -35,6 +35,19 @@ extension Ledger {
         }
     }
 
+    /// Changes both definitions of a relation that the revision has a record of.
+    public func replace(_ fingerprint: FingerprintRecord, revision: String) throws(DatabaseError) {
+        try session.run(
+            """
+            UPDATE \(table("fingerprint")) SET before_definition = $1, after_definition = $2
+            WHERE revision = $3 AND relation = $4
+            """,
+            [
+                SQLValue(fingerprint.before.map(Ledger.lines)), SQLValue(fingerprint.after.map(Ledger.lines)),
+                .text(revision), .text(fingerprint.relation),
+            ])
+    }
+
     public func fingerprints(revision: String) throws(DatabaseError) -> [FingerprintRecord] {
         try session.query(
             """

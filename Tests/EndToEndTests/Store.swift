@@ -90,10 +90,13 @@ final class SQLiteStore: Store {
             ORDER BY type, name
             """)
         for object in objects {
-            lines.append(object.text("sql") ?? object.text("name") ?? "")
+            // The ledger's own tables bring sqlite_sequence into being.
+            if object.text("name") != "sqlite_sequence" {
+                lines.append(object.text("sql") ?? object.text("name") ?? "")
+            }
             guard object.text("type") == "table", let name = object.text("name") else { continue }
             let own = name == "sqlite_sequence" ? " WHERE name NOT LIKE 'migrator\\_%' ESCAPE '\\'" : ""
-            lines += try session.query("SELECT * FROM \(name.quotedIdentifier)\(own) ORDER BY 1, 2").map { row in
+            lines += try session.query("SELECT * FROM \(name.quotedIdentifier)\(own) ORDER BY 1").map { row in
                 // Conversations are made with the current time as SQLite's default.
                 let values = zip(row.columns, row.values).filter { column, _ in
                     !(name.hasPrefix("conversation") && column.hasSuffix("_at"))
@@ -126,7 +129,7 @@ func migrate(
 
 /// A few messages with everything that matters: replies, attachments, gaps, a deleted highest id, a note to self.
 let sampleMessages = """
-    INSERT INTO users (id, email) VALUES (1, 'ana@example.org'), (2, 'bo@example.org'), (3, 'cy@example.org');
+    INSERT INTO users (email) VALUES ('ana@example.org'), ('bo@example.org'), ('cy@example.org');
     INSERT INTO direct_messages
         (id, sender_id, recipient_id, content, reply_to_id, created_at, read_at, is_deleted_by_sender)
     VALUES (1, 1, 2, 'hello', NULL, '2024-01-01 10:00:00', NULL, false),
@@ -134,8 +137,8 @@ let sampleMessages = """
            (5, 1, 3, 'it''s', NULL, '2024-01-02 10:00:00', NULL, true),
            (9, 3, 3, '', NULL, '2024-01-03 10:00:00', NULL, false),
            (20, 1, 2, 'gone', 4, '2024-01-04 10:00:00', NULL, false);
-    INSERT INTO attachments (id, direct_message_id, owner_id, s3_key, created_at)
-    VALUES (1, 4, 2, 'key/1', '2024-01-01 10:01:00');
+    INSERT INTO attachments (direct_message_id, owner_id, s3_key, created_at)
+    VALUES (4, 2, 'key/1', '2024-01-01 10:01:00');
     DELETE FROM direct_messages WHERE id = 20;
     """
 

@@ -41,6 +41,8 @@ extension Executor {
         case .backup(let table):
             return try backend.backup(table, context: context)
         case .switchTable(let move):
+            // A renamed table's sequence changes with it, and no lock says so.
+            work.comparesEverything = true
             return try performSwitch(move, item: item, work: &work, context: context)
         case .copy(let move):
             return try backend.performCopy(move, context: context)
@@ -169,6 +171,9 @@ extension Executor {
     ) throws -> StepOutcome {
         let traits = StatementTraits(statement, dialect: backend.session.dialect)
         reporter.report(.statement(statement.text))
+        if traits.definition?.kind == .alterTable, traits.identifiers.contains("rename") {
+            work.comparesEverything = true
+        }
         do {
             if work.isUndo { return try runTolerantly(statement, traits: traits, work: &work, context: context) }
             try runCounted(statement, traits: traits, work: &work, context: context)

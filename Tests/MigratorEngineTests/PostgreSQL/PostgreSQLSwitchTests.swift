@@ -157,6 +157,13 @@ struct SwitchCase {
         ),
     ])
     func renameGoesUpAndBackWithoutATrace(_ further: String, contracts: Bool) throws {
+        // PostgreSQL 14 has no views that respect row-level security: there the switch is refused.
+        let hasInvokerViews = try PostgreSQLServer.shared().majorVersion >= 15
+        let further =
+            hasInvokerViews
+            ? further
+            : further.split(separator: ";").filter { !$0.contains("ENABLE ROW LEVEL SECURITY") }
+                .joined(separator: ";")
         let test = try SwitchCase(SwitchFixture.application + further)
         defer { _ = try? test.session.execute("DROP OWNED BY dm_reader; DROP ROLE dm_reader") }
         let before = try test.dump()

@@ -13,6 +13,18 @@ public struct RunOptions: Sendable {
     public var setsAside = false
     /// The number of rows whose loss is accepted; must be exact.
     public var acceptedLoss: Int?
+    /// While this file is there, batches wait.
+    public var pauseFile: String?
+    /// While this file is there, an online switch waits before its cut-over.
+    public var postponeFile: String?
+    /// The time that a batch is to take.
+    public var batchTarget: Duration = .milliseconds(250)
+    /// How long to rest after a batch, as a multiple of the batch's time.
+    public var niceness = 0.0
+    /// The replay lag above which batches wait.
+    public var maximalLag: Duration = .milliseconds(1500)
+    /// Also the statements of the step wait for locks for a moment only, and whoever loses starts again.
+    var isBrief = false
 
     public init() {}
 }

@@ -144,6 +144,14 @@ public protocol Backend: TableAccess {
     func performFill(_ fill: Fill, context: StepContext) throws -> StepOutcome
     func recordExceptions(_ exceptions: Exceptions, context: StepContext) throws -> StepOutcome
 
+    // MARK: While the application writes
+    /// How a script's steps run that says nothing of it, nor the command line.
+    var defaultMode: MigrationMode { get }
+    /// Does a step in short transactions of its own, from the checkpoint on, and is done when it returns.
+    func performOnline(_ work: OnlineWork) throws -> StepOutcome
+    /// The signals that this role can read now.
+    func loadSignals() -> (any LoadSignals)?
+
     // MARK: Steps of a downgrade
     /// A `switch` in a downgrade section whose upgrade stands in the ledger: back to what was, with every write since.
     func revertSwitch(_ move: Move, record: ObjectRecord, context: StepContext) throws -> StepOutcome

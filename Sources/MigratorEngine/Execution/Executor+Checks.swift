@@ -3,7 +3,7 @@ import MigratorScript
 
 extension Executor {
     /// The script's own `verify` queries, before the commit. Rows returned are violations: nothing is committed.
-    func runChecks(_ items: [FlatItem], work: inout RevisionWork) throws {
+    func runChecks(work: RevisionWork) throws {
         for item in FlatItem.flatten(try work.section()) {
             guard case .verify(let check) = item.item.action else { continue }
             if let block = item.block, work.blocks[block.id] == false { continue }
@@ -29,6 +29,32 @@ extension Executor {
                 ProofRecord(
                     runID: run.id, revision: work.planned.script.revision, item: item.ordinal, check: "query",
                     subject: check.title, verdict: Verdict.exact.rawValue, detail: "{}"))
+        }
+    }
+}
+
+extension OnlineWork {
+    /// The script's `verify` queries before a cut-over, when nothing is lost yet. What they need of names that are
+    /// only there afterwards makes them wait for the end of the revision.
+    /// - Parameter shadow: a WITH clause that stands in for tables which are not there yet.
+    func runChecks(shadow: String = "") throws {
+        for item in FlatItem.flatten(try revision.section()) where item.block == nil {
+            guard case .verify(let check) = item.item.action else { continue }
+            var query = check.query
+            query.text = "\(shadow) SELECT * FROM (\(query.text)\n) AS checked"
+            let violations: Violations
+            do {
+                violations = try Violations(of: query, session: executor.backend.session)
+            } catch let error as DatabaseError where error.kind == .statement {
+                continue
+            }
+            guard violations.count == 0 else {
+                throw MigratorError(
+                    "verification-failed", .difference,
+                    "\"\(check.title)\" would not hold: \(violations.count) violations; nothing was cut over",
+                    hint: "look at the rows named, mend them or the script, and run the same command again",
+                    location: check.query.location, details: violations.shown)
+            }
         }
     }
 }

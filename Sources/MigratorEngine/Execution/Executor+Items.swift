@@ -52,7 +52,7 @@ extension Executor {
             return try backend.performUnsync(source: source, target: target, context: context)
         case .ensure(let ensure):
             return try backend.performEnsure(
-                ensure, beforeRow: isFilledLater(ensure.source, after: item, work: work), context: context)
+                ensure, beforeRow: work.isFilledLater(ensure.source, after: item.ordinal), context: context)
         case .fill(let fill):
             return try backend.performFill(fill, context: context)
         case .exceptions(let exceptions):
@@ -98,14 +98,16 @@ extension Executor {
 
     /// The strategy of the switch that this item belongs to, decided when the first of its statements is reached;
     /// nil for an item that belongs to none.
-    private func decideMove(definedBy item: FlatItem, work: inout RevisionWork) throws -> Strategy? {
+    func decideMove(definedBy item: FlatItem, work: inout RevisionWork) throws -> Strategy? {
         for index in work.moves.indices {
             let plan = work.moves[index]
             guard plan.ordinal == item.ordinal || plan.definition.contains(where: { $0.ordinal == item.ordinal })
             else { continue }
             if let decision = plan.decision { return decision.strategy }
             let decision: StrategyDecision
-            if plan.definition.contains(where: { work.done.contains($0.ordinal) }) {
+            if let known = work.decisions[plan.ordinal] {
+                decision = StrategyDecision(strategy: known, reason: "as the run before decided")
+            } else if plan.definition.contains(where: { work.done.contains($0.ordinal) }) {
                 decision = StrategyDecision(
                     strategy: .copy, reason: "the target has been created by an earlier segment")
             } else {
@@ -114,6 +116,15 @@ extension Executor {
                     context: work.context(item: plan.ordinal, self))
             }
             work.moves[index].decision = decision
+            if work.isOnline, work.decisions[plan.ordinal] == nil {
+                work.decisions[plan.ordinal] = decision.strategy
+                work.steps.append(
+                    StepRecord(
+                        runID: run.id, attempt: work.attempt, revision: work.planned.script.revision,
+                        direction: .upgrade, item: plan.ordinal, kind: "strategy",
+                        title: "strategy of \(plan.move.source) to \(plan.move.target)", state: .intent,
+                        intent: decision.strategy.rawValue))
+            }
             reporter.report(
                 .note(
                     "\(plan.move.source) to \(plan.move.target): strategy \(decision.strategy.rawValue), \(decision.reason)"
@@ -152,18 +163,6 @@ extension Executor {
         }
     }
 
-    /// Whether a later `fill` of the same section reads what an `ensure` over the same table provides.
-    private func isFilledLater(_ table: TableName, after item: FlatItem, work: RevisionWork) -> Bool {
-        let items = (try? work.section()).map(FlatItem.flatten) ?? []
-        return items.contains { later in
-            if later.ordinal > item.ordinal, case .fill(let fill) = later.item.action {
-                fill.table.name == table.name
-            } else {
-                false
-            }
-        }
-    }
-
     // MARK: Statements
 
     private func runStatement(
@@ -180,6 +179,7 @@ extension Executor {
             return StepOutcome()
         } catch let error as DatabaseError
             where error.kind != .cancelled && error.kind != .connectionLost
+            && !(work.isOnline && error.kind == .lockNotAvailable)
             && !["40P01", "40001"].contains(error.sqlState)
         {
             throw MigratorError(error, statement: statement)

@@ -13,7 +13,8 @@ extension Executor {
             work.add(
                 item, state: .intent, intent: indexesBefore?.joined(separator: "\n") ?? "",
                 outcome: StepOutcome(), duration: .zero)
-            try commitProgress(work: &work)
+            let revision = work
+            try commitProgress(work: &work) { try pinFingerprint(of: traits, work: revision) }
         }
         let clock = ContinuousClock()
         let start = clock.now
@@ -45,10 +46,12 @@ extension Executor {
         try commitProgress(work: &work)
     }
 
-    private func commitProgress(work: inout RevisionWork) throws {
+    /// Commits what the ledger is to know of steps that committed by themselves.
+    func commitProgress(work: inout RevisionWork, _ more: () throws -> Void = {}) throws {
         try backend.beginWork(for: [], run: run, options: options, reporter: reporter)
         do {
             if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+            try more()
             try backend.ledger.add(work.steps)
             work.steps = []
             try backend.ledger.set(

@@ -35,15 +35,21 @@ final class Executor {
             try forget(planned)
         } else {
             try work.loadProgress(from: backend.ledger)
+            work.isOnline = isOnline(planned.script)
+            if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             let items = FlatItem.flatten(try work.section())
-            let segments = Segment.cut(items.filter { !work.done.contains($0.ordinal) }, script: planned.script)
+            let segments = Segment.cut(
+                items.filter { !work.done.contains($0.ordinal) }, script: planned.script, isOnline: work.isOnline)
             work.prepareMoves(items, isUpgrade: planned.direction == .upgrade)
+            if work.isOnline, planned.direction == .downgrade { try beginOnlineDowngrade(work: &work) }
             for (index, segment) in segments.enumerated() {
                 switch segment {
                 case .transaction(let items):
                     try runTransaction(items, isLast: index == segments.count - 1, work: &work)
                 case .outside(let item, let statement):
                     try runOutside(item, statement, work: &work)
+                case .online(let item):
+                    try runOnline(item, work: &work)
                 }
             }
         }
@@ -66,41 +72,50 @@ final class Executor {
             .note("revision \"\(planned.script.revision)\" was stamped, not run: it is forgotten, nothing is dropped"))
     }
 
-    /// A deadlock or serialization failure rolls everything back, so the transaction can simply be tried again.
+    /// A deadlock or serialization failure rolls everything back, so the transaction can simply be tried again;
+    /// so does an online revision's lock that could not be had in a moment.
     private func runTransaction(_ items: [FlatItem], isLast: Bool, work: inout RevisionWork) throws {
+        let deadline = ContinuousClock.now + options.lockTimeout
         var attempt = 1
         while true {
             var tentative = work
             do {
                 try runTransactionOnce(items, isLast: isLast, work: &tentative)
+                tentative.isRegistered = true
                 work = tentative
                 return
-            } catch let error as DatabaseError
-                where ["40P01", "40001"].contains(error.sqlState) && attempt < 4
-            {
+            } catch let error as DatabaseError {
+                if error.kind == .lockNotAvailable, work.isOnline {
+                    try waitForLock(error, attempt: attempt, until: deadline)
+                } else {
+                    guard ["40P01", "40001"].contains(error.sqlState), attempt < 4 else { throw error }
+                    reporter.report(.warning("\(error.message); the transaction starts again"))
+                }
                 attempt += 1
-                reporter.report(.warning("\(error.message); the transaction starts again"))
             }
         }
     }
 
     private func runTransactionOnce(_ items: [FlatItem], isLast: Bool, work: inout RevisionWork) throws {
+        var options = self.options
+        options.isBrief = work.isOnline
+        if work.isOnline, knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
         try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
         let schemaBefore = knownSchema
         do {
             if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
             work.missingBefore = try work.creatable.filter { try !exists($0) }
-            if work.planned.direction == .downgrade {
+            if work.planned.direction == .downgrade, !work.isOnline {
                 // First, since on SQLite a trigger that names a dropped table breaks every later ALTER TABLE.
                 try backend.removeTriggers(
                     ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
             }
             for item in items {
-                if isInterrupted() { throw MigratorError.interrupted }
+                try checkInterruption()
                 try perform(item, work: &work)
             }
-            if isInterrupted() { throw MigratorError.interrupted }
-            if isLast { try runChecks(items, work: &work) }
+            try checkInterruption()
+            if isLast { try runChecks(work: work) }
             try recordLedger(isLast: isLast, work: &work)
             try backend.commitWork()
         } catch {
@@ -108,6 +123,10 @@ final class Executor {
             knownSchema = schemaBefore
             throw error
         }
+    }
+
+    func checkInterruption() throws {
+        if isInterrupted() { throw MigratorError.interrupted }
     }
 
     /// The ledger's part of the segment, in the same transaction as its work.

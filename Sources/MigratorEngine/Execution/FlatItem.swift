@@ -41,14 +41,20 @@ extension Section {
     }
 }
 
-/// A piece of a section that commits at once: one transaction, or one statement that cannot run in any.
+/// A piece of a section that commits by itself: one transaction, one statement that cannot run in any, or a step
+/// that commits many times while the application writes.
 enum Segment {
     case transaction([FlatItem])
     case outside(FlatItem, Statement)
+    case online(FlatItem)
 
     /// Cuts at statements that cannot run in a transaction; with `transaction off` at every statement.
     /// The last segment is always a transaction, which finishes the revision in the ledger.
-    static func cut(_ items: [FlatItem], script: Script) -> [Segment] {
+    static func cut(_ items: [FlatItem], script: Script, isOnline: Bool) -> [Segment] {
+        isOnline ? cutOnline(items, script: script) : cutInWindow(items, script: script)
+    }
+
+    private static func cutInWindow(_ items: [FlatItem], script: Script) -> [Segment] {
         var segments: [Segment] = []
         var open: [FlatItem] = []
         for item in items {
@@ -65,5 +71,70 @@ enum Segment {
         }
         segments.append(.transaction(open))
         return segments
+    }
+
+    /// Each statement commits by itself, so that no lock on one table is held while another's is waited for
+    /// (ONLINE.md H5); statements that define tables of this section stay together, since nobody uses those yet.
+    private static func cutOnline(_ items: [FlatItem], script: Script) -> [Segment] {
+        var segments: [Segment] = []
+        var definitions: [FlatItem] = []
+        var last: [FlatItem] = []
+        let newTables = Set(items.compactMap { $0.createdTable(script.dialect) })
+        func close() {
+            if !definitions.isEmpty { segments.append(.transaction(definitions)) }
+            definitions = []
+        }
+        for item in items {
+            switch item.item.action {
+            case .statement(let statement):
+                let traits = StatementTraits(statement, dialect: script.dialect)
+                if !script.isTransactional || traits.cannotRunInTransaction {
+                    close()
+                    segments.append(.outside(item, statement))
+                } else if let concurrent = statement.concurrentForm(dialect: script.dialect, newTables: newTables) {
+                    close()
+                    segments.append(.outside(item, concurrent))
+                } else if item.block == nil, let table = traits.definition?.table.name, newTables.contains(table) {
+                    definitions.append(item)
+                } else {
+                    close()
+                    segments.append(.transaction([item]))
+                }
+            case .verify:
+                last.append(item)
+            case .backup, .switchTable, .copy, .sync, .ensure, .fill, .exceptions:
+                close()
+                segments.append(.online(item))
+            case .leftovers, .unsync, .archive, .when:
+                close()
+                segments.append(.transaction([item]))
+            }
+        }
+        close()
+        segments.append(.transaction(last))
+        return segments
+    }
+}
+
+extension FlatItem {
+    /// The table that the statement creates for sure.
+    fileprivate func createdTable(_ dialect: Dialect) -> String? {
+        guard case .statement(let statement) = item.action,
+            let definition = StatementTraits(statement, dialect: dialect).definition,
+            definition.kind == .createTable, !definition.ifNotExists
+        else { return nil }
+        return definition.table.name
+    }
+}
+
+extension Section {
+    /// Whether it moves or keeps rows: what can be done while the application writes.
+    var movesRows: Bool {
+        flatItems.contains { item in
+            switch item.action {
+            case .switchTable, .copy, .sync, .unsync, .ensure, .fill: true
+            default: false
+            }
+        }
     }
 }

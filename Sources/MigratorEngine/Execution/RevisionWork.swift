@@ -30,6 +30,12 @@ struct RevisionWork {
     /// Rows that the open transaction takes away for good, by what they are.
     var losses: [(subject: String, rows: Int)] = []
     var moves: [MovePlan] = []
+    /// Whether the steps run while the application writes, each in transactions of its own.
+    var isOnline = false
+    /// Whether the ledger says already that the revision is under way.
+    var isRegistered = false
+    /// Strategies that an earlier run decided on, by the switch's ordinal.
+    var decisions: [Int: Strategy] = [:]
 
     /// A switch of this section with the statements that define its target.
     struct MovePlan {
@@ -72,11 +78,29 @@ struct RevisionWork {
             attempt: attempt, revision: planned.script.revision, direction: planned.direction)
         {
             switch (step.kind, step.state) {
+            case ("strategy", _): decisions[step.item] = step.intent.flatMap(Strategy.init)
             case ("when", _): blocks[step.item] = step.intent == "true"
             case (_, .done):
                 done.insert(step.item)
                 intents[step.item] = nil
             case (_, .intent): intents[step.item] = step.intent ?? ""
+            }
+        }
+    }
+
+    /// Under which number the ledger keeps an item's checkpoint: those of a downgrade count from -1 downwards.
+    func checkpointItem(_ ordinal: Int) -> Int {
+        planned.direction == .upgrade ? ordinal : -1 - ordinal
+    }
+
+    /// Whether a later `fill` of the same section reads what an `ensure` over the same table provides.
+    func isFilledLater(_ table: TableName, after ordinal: Int) -> Bool {
+        let items = (try? section()).map(FlatItem.flatten) ?? []
+        return items.contains { later in
+            if later.ordinal > ordinal, case .fill(let fill) = later.item.action {
+                fill.table.name == table.name
+            } else {
+                false
             }
         }
     }

@@ -78,7 +78,7 @@ extension Ledger {
             CREATE TABLE \(table("checkpoint")) (
                 revision text NOT NULL,
                 item \(count) NOT NULL,
-                cursor_key text NOT NULL,
+                state text NOT NULL,
                 rows \(count) NOT NULL,
                 updated_at \(time) NOT NULL,
                 PRIMARY KEY (revision, item));

@@ -261,25 +261,29 @@ public final class Ledger {
 
     // MARK: Checkpoints
 
-    /// How far a batched step has come: the last key that committed, as text.
-    public func checkpoint(revision: String, item: Int) throws(DatabaseError) -> (cursor: String, rows: Int)? {
+    /// How far a step in several transactions has come. Items of a downgrade count from -1 downwards.
+    public func checkpoint(revision: String, item: Int) throws(DatabaseError) -> Checkpoint? {
         try session.query(
-            "SELECT cursor_key, rows FROM \(table("checkpoint")) WHERE revision = $1 AND item = $2",
+            "SELECT state FROM \(table("checkpoint")) WHERE revision = $1 AND item = $2",
             [.text(revision), SQLValue(item)]
-        ).first.map { ($0.text("cursor_key") ?? "", $0.int("rows") ?? 0) }
+        ).first.flatMap { Checkpoint(json: $0.text("state") ?? "") }
     }
 
-    public func setCheckpoint(
-        revision: String, item: Int, cursor: String, rows: Int
-    ) throws(DatabaseError) {
+    public func setCheckpoint(_ checkpoint: Checkpoint, revision: String, item: Int) throws(DatabaseError) {
         try session.run(
             """
-            INSERT INTO \(table("checkpoint")) (revision, item, cursor_key, rows, updated_at)
+            INSERT INTO \(table("checkpoint")) (revision, item, state, rows, updated_at)
             VALUES ($1, $2, $3, $4, \(now))
             ON CONFLICT (revision, item) DO UPDATE
-            SET cursor_key = excluded.cursor_key, rows = excluded.rows, updated_at = excluded.updated_at
+            SET state = excluded.state, rows = excluded.rows, updated_at = excluded.updated_at
             """,
-            [.text(revision), SQLValue(item), .text(cursor), SQLValue(rows)])
+            [.text(revision), SQLValue(item), .text(checkpoint.json), SQLValue(checkpoint.rows)])
+    }
+
+    public func removeCheckpoint(revision: String, item: Int) throws(DatabaseError) {
+        try session.run(
+            "DELETE FROM \(table("checkpoint")) WHERE revision = $1 AND item = $2",
+            [.text(revision), SQLValue(item)])
     }
 
     /// Splits the `columns` of a backup: quoted identifiers, comma-separated.

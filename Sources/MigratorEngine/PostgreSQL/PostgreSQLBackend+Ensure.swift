@@ -5,6 +5,14 @@ extension PostgreSQLBackend {
     public func performEnsure(
         _ ensure: Ensure, beforeRow: Bool, context: StepContext
     ) throws -> StepOutcome {
+        let mapping = try analyseEnsure(ensure)
+        let rows = try insert(ensure, mapping, shadow: "")
+        try refuse(ensure, try EnsureCheck().result(of: ensure, self))
+        try createEnsureTriggers(ensure, mapping, beforeRow: beforeRow, context: context)
+        return StepOutcome(rows: rows, details: ["every row is there"])
+    }
+
+    func analyseEnsure(_ ensure: Ensure) throws -> PostgreSQLMapping {
         try requireUnique(ensure.on, of: ensure.target, directive: "ensure")
         let mapping = try analyse(
             ensure.mapping, source: ensure.source, target: ensure.target, key: ensure.on.first ?? "")
@@ -14,9 +22,14 @@ extension PostgreSQLBackend {
                 hint: "select it, or take it out of on=", location: ensure.mapping.location)
         }
         try refuseUnknownRanks(ensure)
-        let rows: Int
+        return mapping
+    }
+
+    /// - Parameter shadow: a WITH clause whose rows stand in for the source; empty means the whole of it.
+    /// - Returns: the rows inserted or raised.
+    func insert(_ ensure: Ensure, _ mapping: PostgreSQLMapping, shadow: String) throws -> Int {
         do {
-            rows = try session.run(insertion(ensure, mapping, shadow: ""))
+            return try session.run(insertion(ensure, mapping, shadow: shadow))
         } catch {
             guard error.isAboutRows else { throw error }
             throw MigratorError(
@@ -25,21 +38,26 @@ extension PostgreSQLBackend {
                 hint: "mend the row, or name it with `exceptions`", location: ensure.mapping.location,
                 details: [error.detail].compactMap(\.self))
         }
-        let result = try EnsureCheck().result(of: ensure, self)
-        guard result.differenceCount == 0 else {
-            throw MigratorError(
-                "content-differs", .difference,
-                "\"\(ensure.target)\" lacks rows that \"\(ensure.source)\" calls for: \(result.differenceCount); nothing was committed",
-                hint: "look for triggers on the target that swallow rows", location: ensure.mapping.location,
-                details: result.differences.map { "\($0.table ?? "") \($0.key ?? "")" })
-        }
+    }
+
+    func refuse(_ ensure: Ensure, _ result: CheckResult, nothing: String = "nothing was committed") throws {
+        guard result.differenceCount > 0 else { return }
+        throw MigratorError(
+            "content-differs", .difference,
+            "\"\(ensure.target)\" lacks rows that \"\(ensure.source)\" calls for: \(result.differenceCount); \(nothing)",
+            hint: "look for triggers on the target that swallow rows", location: ensure.mapping.location,
+            details: result.differences.map { "\($0.table ?? "") \($0.key ?? "")" })
+    }
+
+    func createEnsureTriggers(
+        _ ensure: Ensure, _ mapping: PostgreSQLMapping, beforeRow: Bool, context: StepContext
+    ) throws {
         try createTriggers(
             "ensure", name: triggerName("ensure", context: context), body: body(ensure, mapping),
             on: ensure.source, target: ensure.target,
             events: [
                 ("\(beforeRow ? "BEFORE" : "AFTER") INSERT OR UPDATE", true)
             ] + (ensure.owner == nil ? [] : [("AFTER DELETE", true)]), context: context)
-        return StepOutcome(rows: rows, details: ["every row is there"])
     }
 
     /// Safe beside others that create the same row: the one that comes second inserts nothing.
@@ -58,7 +76,7 @@ extension PostgreSQLBackend {
             \(shadow) INSERT INTO \(quoted(ensure.target)) AS t (\(mapping.columnList))
             SELECT \(mapping.columnList) FROM (
             \(ensure.mapping.text)
-            ) AS mapping ON CONFLICT (\(on)) \(conflict)
+            ) AS mapping \(shadow.isEmpty ? "" : "ORDER BY \(on)") ON CONFLICT (\(on)) \(conflict)
             """
     }
 
@@ -74,6 +92,7 @@ extension PostgreSQLBackend {
         return """
             BEGIN
                 \(deletion ?? "")
+                \(Self.leaveToBackfill)
                 \(insertion(ensure, mapping, shadow: shadow(ensure.source, by: "NEW")));
                 RETURN NEW;
             END
@@ -106,6 +125,16 @@ extension PostgreSQLBackend {
     // MARK: Fill
 
     public func performFill(_ fill: Fill, context: StepContext) throws -> StepOutcome {
+        let (mapping, columns) = try analyseFill(fill)
+        let rows = try withoutOwnTriggers(on: fill.table) {
+            try update(fill, mapping, columns, shadow: "")
+        }
+        try createFillTriggers(fill, columns, context: context)
+        return StepOutcome(rows: rows, details: [])
+    }
+
+    /// The mapping, and the columns that it computes.
+    func analyseFill(_ fill: Fill) throws -> (mapping: PostgreSQLMapping, columns: [String]) {
         let mapping = try analyse(fill.mapping, source: fill.table, target: fill.table, key: fill.key)
         try requireRowLocal(mapping, "the fill of \"\(fill.table)\"", location: fill.mapping.location)
         let columns = mapping.columns.filter { $0 != fill.key }
@@ -114,6 +143,13 @@ extension PostgreSQLBackend {
                 "mapping-column", .malformedScripts, "the SELECT of \"fill\" yields nothing but the key",
                 hint: "select the columns that are to be filled", location: fill.mapping.location)
         }
+        return (mapping, columns)
+    }
+
+    /// - Parameter shadow: a WITH clause whose rows stand in for the table; empty means the whole of it.
+    func update(
+        _ fill: Fill, _ mapping: PostgreSQLMapping, _ columns: [String], shadow: String
+    ) throws(DatabaseError) -> Int {
         let key = fill.key.quotedIdentifier
         let assignments = columns.map { column in
             let name = column.quotedIdentifier
@@ -122,19 +158,24 @@ extension PostgreSQLBackend {
         let lacking = columns.map {
             "t.\($0.quotedIdentifier) IS NULL AND m.\($0.quotedIdentifier) IS NOT NULL"
         }.joined(separator: " OR ")
-        let rows = try withoutOwnTriggers(on: fill.table) {
-            try session.run(
-                """
-                UPDATE \(quoted(fill.table)) AS t SET \(assignments) FROM (
-                \(mapping.select)
-                ) AS m WHERE m.\(key) = t.\(key) AND (\(lacking))
-                """)
-        }
+        return try session.run(
+            """
+            \(shadow) UPDATE \(quoted(fill.table)) AS t SET \(assignments) FROM (
+            \(mapping.select)
+            ) AS m WHERE m.\(key) = t.\(key) AND (\(lacking))
+            """)
+    }
+
+    func createFillTriggers(_ fill: Fill, _ columns: [String], context: StepContext) throws {
         try createTriggers(
             "fill", name: triggerName("fill", context: context), body: fillBody(fill, columns), on: fill.table,
             target: fill.table, events: [("BEFORE INSERT OR UPDATE", true)], context: context)
-        return StepOutcome(rows: rows, details: [])
     }
+
+    /// The tool's own batches of an online `fill` say so: what the triggers would do for their rows has been done.
+    static let leaveToBackfill = """
+        IF TG_OP = 'UPDATE' AND current_setting('migrator.backfill', true) = 'on' THEN RETURN NEW; END IF;
+        """
 
     /// A column is computed where it is NULL, and again where what it is computed from has changed and the
     /// writer left the column itself alone.
@@ -161,6 +202,7 @@ extension PostgreSQLBackend {
                 made record;
                 was record;
             BEGIN
+                \(Self.leaveToBackfill)
                 \(select("NEW", into: "made"))
                 IF TG_OP = 'INSERT' THEN
                     \(onInsert)

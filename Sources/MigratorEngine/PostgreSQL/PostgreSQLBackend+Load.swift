@@ -67,12 +67,13 @@ extension PostgreSQLBackend {
     }
 
     /// Names the row that does not fit, found by trying the rows' halves.
-    private func rowError(
+    /// - Parameter rows: a condition on the key, where only some rows were tried.
+    func rowError(
         _ error: DatabaseError, mapping: PostgreSQLMapping, target: TableName, source: TableName, key: String,
-        statement: Statement?
+        statement: Statement?, among rows: String = "true"
     ) throws -> MigratorError {
         var details = [error.detail].compactMap(\.self)
-        if let culprit = try culprit(mapping, target: target, source: source, key: key) {
+        if let culprit = try culprit(mapping, target: target, source: source, key: key, among: rows) {
             details.insert("\(source) \(key) \(culprit)", at: 0)
         }
         let column = error.column.map { " in \"\($0)\"" } ?? ""
@@ -83,7 +84,7 @@ extension PostgreSQLBackend {
     }
 
     private func culprit(
-        _ mapping: PostgreSQLMapping, target: TableName, source: TableName, key: String
+        _ mapping: PostgreSQLMapping, target: TableName, source: TableName, key: String, among rows: String
     ) throws -> String? {
         let quotedKey = key.quotedIdentifier
         func fails(_ condition: String) throws -> Bool {
@@ -102,9 +103,10 @@ extension PostgreSQLBackend {
                 return true
             }
         }
-        let keys = "SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(quoted(source))"
+        let keys =
+            "SELECT \(quotedKey) AS k, row_number() OVER (ORDER BY \(quotedKey)) AS n FROM \(quoted(source)) WHERE \(rows)"
         var low = 1
-        var high = try session.scalar("SELECT count(*) FROM \(quoted(source))").asInt ?? 0
+        var high = try session.scalar("SELECT count(*) FROM \(quoted(source)) WHERE \(rows)").asInt ?? 0
         // By halves: the front half fails by itself, or the row is in the back half.
         while low < high {
             let middle = (low + high) / 2

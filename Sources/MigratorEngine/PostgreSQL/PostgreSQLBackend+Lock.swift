@@ -78,15 +78,21 @@ extension PostgreSQLBackend {
     public func beginWork(
         for items: [Item], run: RunIdentity, options: RunOptions, reporter: any Reporter
     ) throws {
+        try beginWork(locking: tableLocks(for: items), run: run, options: options, reporter: reporter)
+    }
+
+    func beginWork(
+        locking locks: [TableLock], isolation: String = "READ COMMITTED", run: RunIdentity, options: RunOptions,
+        reporter: any Reporter
+    ) throws {
         let clock = ContinuousClock()
         let deadline = clock.now + options.lockTimeout
-        let locks = try tableLocks(for: items)
         let lockStatements = locks.map { "LOCK TABLE \($0.name) IN \($0.mode.rawValue) MODE" }
         var pause = 0.05
         var reported: [String] = []
         while true {
             do {
-                try attempt(lockStatements, run: run, options: options)
+                try attempt(lockStatements, isolation: isolation, run: run, options: options)
                 return
             } catch let error as DatabaseError where error.kind == .lockNotAvailable {
                 session.rollback()
@@ -119,10 +125,12 @@ extension PostgreSQLBackend {
 
     /// One short attempt. `lock_timeout` lies below deadlock_timeout (1 s), so that the migrator loses,
     /// not the application (ONLINE.md H5).
-    private func attempt(_ locks: [String], run: RunIdentity, options: RunOptions) throws {
+    private func attempt(
+        _ locks: [String], isolation: String, run: RunIdentity, options: RunOptions
+    ) throws {
         let patience = min(150, options.lockTimeout.settingMilliseconds)
         try session.execute(
-            "BEGIN; \(pinningStatements); SET LOCAL synchronous_commit = on; "
+            "BEGIN ISOLATION LEVEL \(isolation); \(pinningStatements); SET LOCAL synchronous_commit = on; "
                 + "SET LOCAL lock_timeout = \(max(1, patience))")
         // A run that was taken over must not write any more; a taker waits for this row (ONLINE.md 4).
         let fence = try session.query(
@@ -133,10 +141,11 @@ extension PostgreSQLBackend {
                 "fenced", .locked, "another migrator has taken over: run \(run.id) may not go on",
                 hint: "wait until it has ended, then run the command again")
         }
-        // Statements of scripts wait for other tables' locks as long as the command allows, not for ever.
-        try session.execute(
-            (locks + ["SET LOCAL lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))"])
-                .joined(separator: "; "))
+        // Statements of scripts wait for other tables' locks as long as the command allows, not for ever; while the
+        // application writes they too give up at once, for everybody behind them waits as well.
+        let wait = "SET LOCAL lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))"
+        let statements = locks + (options.isBrief ? [] : [wait])
+        if !statements.isEmpty { try session.execute(statements.joined(separator: "; ")) }
     }
 
     /// The settings go back to the pinned ones with the commit: what a script has SET ends with it.

@@ -11,13 +11,9 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// The source becomes the target by catalog changes; no row moves.
-    /// 1. the plan, from the declaration; 2. the changes, each with its undo; 3. the compatibility view;
-    /// 4. the proof: declared definition, same relation, same number of rows; 5. the ledger.
     private func performRename(
         _ move: Move, definition: [Statement], context: StepContext
     ) throws -> StepOutcome {
-        // 1
         let declared = try declaredShape(of: move.target, definition: definition)
         let source = try recogniseSource(move, declared: declared, context: context)
         let plan: RenamePlan
@@ -29,15 +25,30 @@ extension PostgreSQLBackend {
                 "\"\(move.source)\" cannot become \"\(move.target)\" by a rename any more: \(error.reason)",
                 hint: "run the command again")
         }
-        let rows = try count(source.relation)
+        return try applyRename(
+            move, plan: plan, isOnline: false, built: [], rows: try count(source.relation), context: context)
+    }
 
-        // 2
+    /// The source becomes the target by catalog changes; no row moves.
+    /// 1. the changes, each with its undo; 2. the compatibility view; 3. the proof: declared definition, same
+    /// relation, same number of rows; 4. the ledger.
+    ///
+    /// While the application writes (`isOnline`) nothing is counted or built under the lock: indexes come before
+    /// (`built`) and after, constraints are validated after.
+    func applyRename(
+        _ move: Move, plan: RenamePlan, isOnline: Bool, built: [String], rows: Int?, context: StepContext
+    ) throws -> StepOutcome {
+        let source = plan.source
+        let declared = plan.declared
+        // 1
         let indexUndo = try Dictionary(
             uniqueKeysWithValues: plan.droppedIndexes.map { ($0.oid, try recreation(of: $0, in: source)) })
-        let changes = plan.changes(indexUndo: indexUndo)
+        let changes = plan.changes(indexUndo: indexUndo, isOnline: isOnline)
         for change in changes { if let statement = change.statement { try session.execute(statement) } }
+        let space = source.relation.schema.quotedIdentifier
+        let unbuild = built.map { "DROP INDEX IF EXISTS \(space).\($0.quotedIdentifier)" }
 
-        // 3
+        // 2
         let target = CatalogRelation(
             oid: source.relation.oid, schema: source.relation.schema, name: move.target.name,
             kind: source.relation.kind, owner: source.relation.owner)
@@ -46,17 +57,17 @@ extension PostgreSQLBackend {
             view = try createView(name, columns: source.columns.map(\.name), over: target)
         }
 
-        // 4
-        try proveRename(plan, target: target, rows: rows)
+        // 3
+        if !isOnline { try proveRename(plan, target: target, rows: rows) }
         try advanceSequence(of: move.target, column: move.key)
 
-        // 5
+        // 4
         let cutOver = try cutOver()
         let record = SwitchRecord(
             strategy: .rename,
             source: .init(schema: source.relation.schema, name: source.relation.name),
             target: .init(schema: target.schema, name: target.name), key: move.key, view: view,
-            undo: changes.reversed().compactMap(\.undo),
+            undo: unbuild + changes.reversed().compactMap(\.undo),
             added: plan.added.map {
                 .init(
                     name: $0.name,
@@ -65,14 +76,14 @@ extension PostgreSQLBackend {
             restrictions: plan.retyped.map {
                 .init(column: $0.old.name, type: $0.old.type, isNotNull: false)
             } + plan.relaxed.map { .init(column: $0.name, type: nil, isNotNull: true) },
-            rows: rows, relationOID: target.oid, snapshot: cutOver.snapshot,
+            rows: rows ?? 0, relationOID: target.oid, snapshot: cutOver.snapshot,
             transactionID: cutOver.transactionID, systemIdentifier: try identityOfSystem())
         try add(record, context: context)
         return StepOutcome(rows: rows, details: details(of: plan, view: view, rows: rows))
     }
 
-    private func details(of plan: RenamePlan, view: SwitchRecord.Table?, rows: Int) -> [String] {
-        var details = ["\(rows) rows stay where they are: the same relation under its new name"]
+    private func details(of plan: RenamePlan, view: SwitchRecord.Table?, rows: Int?) -> [String] {
+        var details = ["\(rows.map { "\($0) " } ?? "")rows stay where they are: the same relation under its new name"]
         if !plan.added.isEmpty {
             details.append("columns added: " + plan.added.map(\.name).joined(separator: ", "))
         }
@@ -87,15 +98,21 @@ extension PostgreSQLBackend {
 
     /// The table is as declared, the same relation, with as many rows as before.
     /// - Throws: `MigratorError`, status difference.
-    private func proveRename(_ plan: RenamePlan, target: CatalogRelation, rows: Int) throws {
-        var differences: [String] = []
+    private func proveRename(_ plan: RenamePlan, target: CatalogRelation, rows: Int?) throws {
         let found = try catalog.relation(TableName(schema: target.schema, target.name))
+        var differences: [String] = []
         if found?.oid != target.oid { differences.append("it is not the same relation") }
         let now = try count(target)
-        if now != rows { differences.append("it has \(now) rows, not \(rows)") }
+        if let rows, now != rows { differences.append("it has \(now) rows, not \(rows)") }
+        try refuseDifferences(from: plan.declared, of: found ?? target, key: plan.key, besides: differences)
+    }
+
+    func refuseDifferences(
+        from declared: TableShape, of target: CatalogRelation, key: String, besides known: [String] = []
+    ) throws {
+        var differences = known
         do {
-            let result = try shape(of: found ?? target)
-            differences += try RenamePlan(from: result, to: plan.declared, key: plan.key).differences
+            differences += try RenamePlan(from: try shape(of: target), to: declared, key: key).differences
         } catch let error as RenamePlan.Unreachable {
             differences.append(error.reason)
         }

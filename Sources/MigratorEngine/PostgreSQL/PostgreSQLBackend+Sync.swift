@@ -28,7 +28,7 @@ extension PostgreSQLBackend {
 
     /// ONLINE.md H1: an upsert, and on the way of a delete the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
-    private func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping) -> String {
+    func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let assignments = mapping.columns.filter { $0 != sync.key }.map {
@@ -100,11 +100,12 @@ extension PostgreSQLBackend {
                 detail: "{\"rows\":\(comparison.expectedRows)}"))
     }
 
-    func refuse(_ comparison: RowComparison, what: String) throws {
+    func refuse(
+        _ comparison: RowComparison, what: String, nothing: String = "nothing was committed"
+    ) throws {
         guard comparison.differenceCount > 0 else { return }
         throw MigratorError(
-            "content-differs", .difference,
-            "\(what): \(comparison.differenceCount) rows differ; nothing was committed",
+            "content-differs", .difference, "\(what): \(comparison.differenceCount) rows differ; \(nothing)",
             hint: "look for triggers on the target that change or swallow rows, and for types that lose precision",
             details: comparison.differences.map {
                 "\($0.table ?? "") \($0.key ?? ""): \($0.message)"

@@ -3,7 +3,8 @@ import MigratorScript
 
 /// Trigger functions of sync, ensure and fill: made, taken away, and silenced while the tool itself writes.
 extension PostgreSQLBackend {
-    static let triggerKinds = ["sync", "ensure", "fill"]
+    /// `move` is what keeps source and target of a copy or a switch equal until that is over.
+    static let triggerKinds = ["sync", "ensure", "fill", "move"]
 
     /// `migrator_0003_007_sync`: triggers of one kind fire in the order of their names, so the item is padded.
     func triggerName(_ kind: String, context: StepContext) -> String {
@@ -88,6 +89,13 @@ extension PostgreSQLBackend {
     public func removeTriggers(ofRevision revision: String, context: StepContext) throws {
         for kind in Self.triggerKinds {
             for object in try ledger.objects(revision: revision, kind: kind) { try removeTrigger(object) }
+        }
+    }
+
+    /// The triggers of one item.
+    func removeTriggers(kind: String, item: Int, context: StepContext) throws {
+        for object in try ledger.objects(revision: context.revision, kind: kind) where object.item == item {
+            try removeTrigger(object)
         }
     }
 

@@ -10,8 +10,11 @@ struct CatalogChange: Equatable {
 extension RenamePlan {
     /// The changes in their order; the way back runs the undos from the last to the first.
     /// Indexes go before the rename, so that their recorded definitions name the table as it will be again.
-    /// - Parameter indexUndo: the statements that make a dropped index again, by its oid.
-    func changes(indexUndo: [Int: String]) -> [CatalogChange] {
+    /// - Parameters:
+    ///   - indexUndo: the statements that make a dropped index again, by its oid.
+    ///   - isOnline: leaves out what reads rows: new indexes are somebody else's business then, their undo is not, and
+    ///     new constraints are not validated.
+    func changes(indexUndo: [Int: String], isOnline: Bool = false) -> [CatalogChange] {
         let old = source.relation.quoted
         let target = "\(source.relation.schema.quotedIdentifier).\(declared.relation.name.quotedIdentifier)"
         var changes: [CatalogChange] = droppedIndexes.map { index in
@@ -24,7 +27,8 @@ extension RenamePlan {
             CatalogChange(
                 statement: "ALTER TABLE \(old) RENAME TO \(declared.relation.name.quotedIdentifier)",
                 undo: "ALTER TABLE \(target) RENAME TO \(source.relation.name.quotedIdentifier)"))
-        changes += columnChanges(target) + constraintChanges(target) + indexChanges(target)
+        changes += columnChanges(target)
+        changes += constraintChanges(target, isOnline: isOnline) + indexChanges(target, isOnline: isOnline)
         changes += comments.map { comment in
             let object = comment.column.map { "COLUMN \(target).\($0.quotedIdentifier)" } ?? "TABLE \(target)"
             // The comment of a new column goes with it.
@@ -92,7 +96,7 @@ extension RenamePlan {
         return changes
     }
 
-    private func constraintChanges(_ target: String) -> [CatalogChange] {
+    private func constraintChanges(_ target: String, isOnline: Bool) -> [CatalogChange] {
         func rename(_ old: String, _ new: String) -> String {
             "ALTER TABLE \(target) RENAME CONSTRAINT \(old.quotedIdentifier) TO \(new.quotedIdentifier)"
         }
@@ -102,13 +106,16 @@ extension RenamePlan {
         }
             + addedConstraints.map { constraint in
                 let name = constraint.name.quotedIdentifier
+                let canWait = isOnline && (constraint.kind == .check || constraint.kind == .foreignKey)
+                let isLate = canWait && !constraint.definition.hasSuffix(" NOT VALID")
                 return CatalogChange(
-                    statement: "ALTER TABLE \(target) ADD CONSTRAINT \(name) \(constraint.definition)",
+                    statement:
+                        "ALTER TABLE \(target) ADD CONSTRAINT \(name) \(constraint.definition)\(isLate ? " NOT VALID" : "")",
                     undo: "ALTER TABLE \(target) DROP CONSTRAINT \(name)")
             }
     }
 
-    private func indexChanges(_ target: String) -> [CatalogChange] {
+    private func indexChanges(_ target: String, isOnline: Bool) -> [CatalogChange] {
         let space = source.relation.schema.quotedIdentifier
         func rename(_ old: String, _ new: String) -> String {
             "ALTER INDEX \(space).\(old.quotedIdentifier) RENAME TO \(new.quotedIdentifier)"
@@ -119,8 +126,8 @@ extension RenamePlan {
         }
             + addedIndexes.map { index in
                 CatalogChange(
-                    statement: index.creation(name: index.name, on: target),
-                    undo: "DROP INDEX \(space).\(index.name.quotedIdentifier)")
+                    statement: isOnline ? nil : index.creation(name: index.name, on: target),
+                    undo: "DROP INDEX \(isOnline ? "IF EXISTS " : "")\(space).\(index.name.quotedIdentifier)")
             }
     }
 }

@@ -6,6 +6,11 @@ struct MappingSource {
     var select: String
     var columns: [String]
 
+    init(select: String, columns: [String]) {
+        self.select = select
+        self.columns = columns
+    }
+
     /// - Parameter source: the table read; given another table (a backup), the mapping reads that one instead.
     init(
         mapping: Statement?, source: TableName, readFrom other: TableName? = nil, target: TableName,

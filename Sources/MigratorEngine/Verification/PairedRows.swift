@@ -11,8 +11,10 @@ struct PairedRows {
 
     /// - Parameters:
     ///   - expected: a SELECT that yields `columns`, the key among them, each by its name.
+    ///   - condition: which rows of either side are meant, by their key; PostgreSQL only.
     init(
-        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess
+        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
+        condition: String? = nil
     ) throws {
         let session = backend.session
         let comparison = ColumnComparison(session: session)
@@ -24,14 +26,15 @@ struct PairedRows {
         }
         let key = key.quotedIdentifier
         let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
-        let yielded = "(SELECT \(list) FROM (\(expected)\n) AS mapping) AS e"
+        let filter = condition.map { " WHERE \($0)" } ?? ""
+        let yielded = "(SELECT \(list) FROM (\(expected)\n) AS mapping\(filter)) AS e"
         let target = backend.quoted(table)
         switch session.dialect {
         case .postgresql:
             let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "t.version"] + flags
             select = """
                 SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
-                FULL JOIN (SELECT \(list), xmin AS version FROM \(target)) AS t ON t.\(key) = e.\(key)
+                FULL JOIN (SELECT \(list), xmin AS version FROM \(target)\(filter)) AS t ON t.\(key) = e.\(key)
                 """
         case .sqlite:
             // SQLite uses no index for a FULL JOIN of subqueries.

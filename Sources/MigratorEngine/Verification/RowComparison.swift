@@ -9,14 +9,19 @@ struct RowComparison {
     /// The first ten, by key.
     var differences: [Difference] = []
 
+    init() {}
+
     /// - Parameters:
     ///   - expected: a SELECT that yields `columns` (the key among them), each by its name.
     ///   - table: for the differences' wording, and quoted for the statement.
+    ///   - range: compares only these keys; `type` is the key's.
     init(
-        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess
+        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
+        range: KeyRange? = nil, type: String = ""
     ) throws {
         let pairs = try PairedRows(
-            expected: expected, columns: columns, table: table, key: key, backend: backend)
+            expected: expected, columns: columns, table: table, key: key, backend: backend,
+            condition: range.map { $0.condition(key.quotedIdentifier, type: type) })
         let isDifferent = "ek IS NULL OR tk IS NULL OR (\(pairs.differs))"
         let counts = try backend.session.query(
             """
@@ -43,6 +48,15 @@ struct RowComparison {
                 table: table.name, key: row.text("ek"), columns: columns,
                 message: "differs in \(columns.joined(separator: ", "))")
         }
+    }
+}
+
+extension RowComparison {
+    /// Takes in what another stretch of the same tables has shown.
+    mutating func add(_ part: RowComparison) {
+        expectedRows += part.expectedRows
+        differenceCount += part.differenceCount
+        differences = Array((differences + part.differences).prefix(10))
     }
 }
 

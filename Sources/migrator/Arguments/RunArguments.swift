@@ -4,7 +4,7 @@ import MigratorScript
 
 /// Options of `upgrade` and `downgrade`.
 struct RunArguments: ParsableArguments {
-    @Option(help: "window (online is not available yet).")
+    @Option(help: "window: under a lock, all or nothing; online: while the application writes.")
     var mode: MigrationMode?
 
     @Flag(help: "Print the plan and change nothing.")
@@ -18,16 +18,48 @@ struct RunArguments: ParsableArguments {
 
     @OptionGroup var locks: LockArguments
 
+    @OptionGroup var pace: PaceArguments
+
     func options() throws -> RunOptions {
-        if mode == .online {
-            throw MigratorError(
-                "online-not-available", .usage, "mode online is not available yet",
-                hint: "use --mode window, while the application does not write")
-        }
         var options = try locks.options()
         options.mode = mode
         options.setsAside = setAside
+        pace.apply(to: &options)
         return options
+    }
+}
+
+/// How an online migration shares the database with the application.
+struct PaceArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("While this file is there, batches wait.", valueName: "file"))
+    var pauseFile: String?
+
+    @Option(help: ArgumentHelp("While this file is there, a switch waits before its cut-over.", valueName: "file"))
+    var postponeCutOver: String?
+
+    @Option(help: ArgumentHelp("The time that a batch is to take (default: 250ms).", valueName: "duration"))
+    var batchTarget: DurationArgument?
+
+    @Option(
+        help: ArgumentHelp("Rest after each batch, as a multiple of its time (default: 0).", valueName: "factor"))
+    var nice: Double?
+
+    @Option(
+        help: ArgumentHelp("Replicas further behind make batches wait (default: 1500ms).", valueName: "duration"))
+    var maxLag: DurationArgument?
+
+    func validate() throws {
+        if let nice, !(0...1000).contains(nice) {
+            throw ValidationError("--nice takes a number from 0 to 1000")
+        }
+    }
+
+    func apply(to options: inout RunOptions) {
+        options.pauseFile = pauseFile
+        options.postponeFile = postponeCutOver
+        if let batchTarget { options.batchTarget = batchTarget.duration }
+        if let nice { options.niceness = nice }
+        if let maxLag { options.maximalLag = maxLag.duration }
     }
 }
 

@@ -1,0 +1,107 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Revisions whose steps run while the application writes (ONLINE.md 2).
+extension Executor {
+    /// `--mode`, else the script, else the database's own; only scripts that move rows have anything to gain.
+    func isOnline(_ script: Script) -> Bool {
+        guard script.isTransactional, options.mode ?? script.mode ?? backend.defaultMode == .online else {
+            return false
+        }
+        if script.upgrade.movesRows { return true }
+        if case .section(let section) = script.downgrade { return section.movesRows }
+        return false
+    }
+
+    func runOnline(_ item: FlatItem, work: inout RevisionWork) throws {
+        guard try holds(item, work: &work) else { return }
+        try checkInterruption()
+        if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let title = item.item.action.title
+        reporter.report(.stepStarted(title))
+        if case .switchTable = item.item.action, work.planned.direction == .upgrade {
+            // Known already where statements of this section define the target.
+            _ = try backend.session.discardingChanges { try decideMove(definedBy: item, work: &work) }
+        }
+        let online = try OnlineWork(executor: self, revision: work, item: item)
+        let outcome = try backend.performOnline(online)
+        work = online.revision
+        work.done.insert(item.ordinal)
+        let duration = clock.now - start
+        work.add(item, outcome: outcome, duration: duration)
+        reporter.report(.stepFinished(title, rows: outcome.rows, duration: duration, details: outcome.details))
+        let checkpointItem = work.checkpointItem(item.ordinal)
+        let revision = work.planned.script.revision
+        try commitProgress(work: &work) {
+            try backend.ledger.removeCheckpoint(revision: revision, item: checkpointItem)
+        }
+    }
+
+    /// Before anything else of a downgrade the triggers go, in a moment: the first of its two stages. The data stays.
+    func beginOnlineDowngrade(work: inout RevisionWork) throws {
+        var options = self.options
+        options.isBrief = true
+        let deadline = ContinuousClock.now + options.lockTimeout
+        var attempt = 1
+        while true {
+            if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+            try backend.beginWork(for: [], run: run, options: options, reporter: reporter)
+            do {
+                try backend.removeTriggers(
+                    ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
+                try backend.ledger.set(work.record(state: .downgrading))
+                try backend.commitWork()
+                return
+            } catch let error as DatabaseError {
+                backend.rollbackWork()
+                guard error.kind == .lockNotAvailable else { throw error }
+                try waitForLock(error, attempt: attempt, until: deadline)
+                attempt += 1
+            } catch {
+                backend.rollbackWork()
+                throw error
+            }
+        }
+    }
+
+    /// Whoever else holds the lock goes first: the migrator waits, longer each time, then tries again.
+    func waitForLock(_ error: DatabaseError, attempt: Int, until deadline: ContinuousClock.Instant) throws {
+        guard ContinuousClock.now < deadline else {
+            throw MigratorError(
+                "table-locked", .locked, "a lock could not be had in time: \(error.message)",
+                hint: "end the transactions that hold it, or give more time with --lock-timeout",
+                details: [error.detail].compactMap(\.self))
+        }
+        try checkInterruption()
+        if attempt == 3 {
+            reporter.report(.waiting("waiting for a lock: \(error.message)"))
+        }
+        let pause = min(0.05 * Double(1 << min(attempt, 8)), 5) * .random(in: 0.5...1.5)
+        Pace.sleep(min(.milliseconds(Int(pause * 1000)), ContinuousClock.now.duration(to: deadline)))
+    }
+
+    /// After a restart: the relations that the revision has changed so far are known as it left them, the others as
+    /// they are now.
+    func recallSchema(of revision: String) throws {
+        guard knownSchema == nil else { return }
+        var schema = try backend.schemaSnapshot(of: nil)
+        for record in try backend.ledger.fingerprints(revision: revision) { schema[record.relation] = record.after }
+        knownSchema = schema
+    }
+
+    /// Before a statement that commits by itself: the ledger learns what its table looked like, so that a run that
+    /// is killed right after it does not take the result for the beginning.
+    func pinFingerprint(of traits: StatementTraits, work: RevisionWork) throws {
+        guard work.planned.direction == .upgrade, case .create(_, let table)? = traits.concurrentIndex else { return }
+        try pinFingerprint(of: table, revision: work.planned.script.revision)
+    }
+
+    func pinFingerprint(of table: TableName, revision: String) throws {
+        let relation = "\(table.schema ?? backend.schema).\(table.name)"
+        guard let known = knownSchema?[relation] else { return }
+        try backend.ledger.set(
+            [FingerprintRecord(relation: relation, before: known, after: known)], revision: revision)
+    }
+}

@@ -1,0 +1,81 @@
+import MigratorDatabase
+import MigratorScript
+
+/// A step that runs while the application writes: what a backend is given to do it in transactions of its own.
+///
+/// A step is a row of named phases. Each phase commits what it did together with the checkpoint that says so, so
+/// that a run that was killed is picked up where the ledger says it is, never where memory says.
+public final class OnlineWork {
+    public let item: Item
+    public let context: StepContext
+    /// As committed.
+    public internal(set) var checkpoint: Checkpoint
+    let executor: Executor
+    var revision: RevisionWork
+    let ordinal: Int
+    /// Until when locks are tried for.
+    let deadline: ContinuousClock.Instant
+    var pace: Pace
+
+    init(executor: Executor, revision: RevisionWork, item: FlatItem) throws {
+        self.executor = executor
+        self.revision = revision
+        self.item = item.item
+        ordinal = item.ordinal
+        context = revision.context(item: item.ordinal, executor)
+        checkpoint =
+            try executor.backend.ledger.checkpoint(revision: context.revision, item: revision.checkpointItem(ordinal))
+            ?? Checkpoint()
+        deadline = ContinuousClock.now + executor.options.lockTimeout
+        pace = Pace(options: executor.options, reporter: executor.reporter, signals: executor.backend.loadSignals())
+    }
+
+    /// The decision on a switch's strategy and the statements that define its target; nil for other steps.
+    var move: RevisionWork.MovePlan? { revision.moves.first { $0.ordinal == ordinal } }
+
+    func isFilledLater(_ table: TableName) -> Bool { revision.isFilledLater(table, after: ordinal) }
+
+    /// The checkpoint of the upgrade's item, seen from a downgrade that takes back an unfinished upgrade.
+    func upgradeCheckpoint(item: Int) throws -> Checkpoint? {
+        try executor.backend.ledger.checkpoint(revision: context.revision, item: item)
+    }
+
+    /// Runs `body` unless the ledger says that the phase is over. The body commits that it is (`finishing:`).
+    func phase(_ name: String, _ body: () throws -> Void) throws {
+        guard !checkpoint.has(name) else { return }
+        try executor.checkInterruption()
+        try body()
+    }
+
+    /// The end of one of the step's transactions: fingerprints, checkpoint, state of the revision, COMMIT.
+    /// - Parameter changesSchema: whether definitions may have changed; the touched ones are looked at then.
+    func commit(_ next: Checkpoint, changesSchema: Bool, comparesEverything: Bool = false) throws {
+        let backend = executor.backend
+        var tentative = revision
+        if changesSchema, context.direction == .upgrade {
+            tentative.comparesEverything = comparesEverything
+            try executor.recordFingerprints(work: tentative)
+        }
+        if next != checkpoint {
+            try backend.ledger.setCheckpoint(next, revision: context.revision, item: revision.checkpointItem(ordinal))
+        }
+        if !revision.isRegistered {
+            try backend.ledger.set(
+                tentative.record(state: context.direction == .upgrade ? .upgrading : .downgrading))
+        }
+        try backend.commitWork()
+        checkpoint = next
+        revision.isRegistered = true
+    }
+
+    /// Between two batches: a moment for the application, and for whoever asks the tool to hold on.
+    func rest(after batch: Duration) throws {
+        try executor.checkInterruption()
+        try pace.rest(after: batch, isInterrupted: executor.isInterrupted)
+        try executor.checkInterruption()
+    }
+
+    func report(rows: Int, total: Int?) {
+        executor.reporter.report(.stepProgress(item.action.title, rows: rows, total: total))
+    }
+}

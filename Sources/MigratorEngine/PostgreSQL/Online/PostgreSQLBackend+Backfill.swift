@@ -1,0 +1,157 @@
+import MigratorDatabase
+import MigratorScript
+
+/// A stretch of keys: above `low` (all, where that is nil), up to and with `high` (all, where that is nil).
+struct KeyRange: Equatable {
+    var low: String?
+    var high: String?
+
+    /// As a condition on a column, with the bounds as literals of the key's type.
+    func condition(_ column: String, type: String) -> String {
+        let parts = [
+            low.map { "\(column) > \($0.quotedLiteral)::\(type)" },
+            high.map { "\(column) <= \($0.quotedLiteral)::\(type)" },
+        ].compactMap(\.self)
+        return parts.isEmpty ? "true" : parts.joined(separator: " AND ")
+    }
+}
+
+extension PostgreSQLBackend {
+    /// Walks through a table by its key in short transactions, each of which commits its rows with the cursor
+    /// (ONLINE.md B, E2). The highest key is frozen at the start: what comes later, the triggers see to (H2).
+    /// - Parameters:
+    ///   - target: the time of a batch, where its row locks are ones that writers wait for.
+    ///   - body: does one stretch and returns the rows that it wrote.
+    func backfill(
+        _ phase: String, of table: TableName, key: String, target: Duration? = nil, _ work: OnlineWork,
+        _ body: (KeyRange, String) throws -> Int
+    ) throws {
+        guard !work.checkpoint.has(phase) else { return }
+        let source = quoted(table)
+        let column = key.quotedIdentifier
+        let type = try keyType(of: table, key: key)
+        if work.checkpoint.end == nil {
+            try brief(work) { next in
+                next.end = try session.scalar("SELECT max(\(column))::text FROM \(source)").asText
+                if next.end == nil { next.finish(phase) }
+            }
+        }
+        guard !work.checkpoint.has(phase), let end = work.checkpoint.end else { return }
+        let total = try estimatedSize(of: table)
+        let ceiling = max(BatchSize.smallest, BatchSize.rowBytesLimit / rowBytes(total))
+        let wanted = work.context.options.batchTarget
+        var size = BatchSize(target: target.map { min($0, wanted) } ?? wanted, ceiling: ceiling)
+        var failures = 0
+        var done = work.checkpoint.rows
+        while true {
+            let clock = ContinuousClock()
+            let start = clock.now
+            let before = work.checkpoint
+            let remaining = KeyRange(low: before.cursor, high: end).condition(column, type: type)
+            do {
+                let place = try session.query(
+                    """
+                    SELECT max(k)::text AS high, pg_current_wal_insert_lsn()::text AS lsn FROM (
+                        SELECT \(column) AS k FROM \(source) WHERE \(remaining) ORDER BY \(column) LIMIT \(size.rows)) AS b
+                    """
+                ).first
+                guard let high = place?.text("high") else {
+                    try brief(work, finishing: phase) { _ in }
+                    return
+                }
+                try brief(work) { next in
+                    let rows = try body(KeyRange(low: before.cursor, high: high), type)
+                    next.cursor = high
+                    next.rows = before.rows + rows
+                }
+                let duration = clock.now - start
+                let wal =
+                    try session.scalar(
+                        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn)::bigint",
+                        [SQLValue(place?.text("lsn"))]
+                    ).asInt ?? 0
+                failures = 0
+                done += work.checkpoint.rows - before.rows
+                size.adapt(to: duration, walBytes: wal)
+                work.report(rows: done, total: total.rows > 0 ? max(total.rows, done) : nil)
+                try work.rest(after: duration)
+            } catch let error as DatabaseError {
+                guard ["57014", "55P03"].contains(error.sqlState), failures < 3, !work.executor.isInterrupted() else {
+                    throw error
+                }
+                failures += 1
+                size.halve()
+            }
+        }
+    }
+
+    private func rowBytes(_ size: (rows: Int, bytes: Int?)) -> Int {
+        guard size.rows > 0, let bytes = size.bytes else { return 512 }
+        return max(32, bytes / size.rows)
+    }
+
+    /// The type of the key as `format_type` writes it.
+    func keyType(of table: TableName, key: String) throws -> String {
+        try ColumnComparison(session: session).types(of: quoted(table))[key] ?? "text"
+    }
+
+    /// `WITH source AS (the stretch's rows, locked against a change of their keys)`: the lock stands inside, since
+    /// outside of the common table expression it would lock nothing at all (ONLINE.md, decision 2).
+    func lockedRows(
+        of table: TableName, key: String, in range: KeyRange, type: String, strength: String = "KEY SHARE"
+    ) -> String {
+        let column = key.quotedIdentifier
+        return """
+            \(table.name.quotedIdentifier) AS MATERIALIZED (
+                SELECT * FROM \(quoted(table)) WHERE \(range.condition(column, type: type))
+                ORDER BY \(column) FOR \(strength))
+            """
+    }
+
+    /// Copies one stretch of a row-local mapping; rows that triggers have placed already stay as they are.
+    func copyStretch(
+        _ mapping: PostgreSQLMapping, from source: TableName, to target: TableName, key: String, range: KeyRange,
+        type: String
+    ) throws(DatabaseError) -> Int {
+        try session.run(
+            """
+            WITH \(lockedRows(of: source, key: key, in: range, type: type))
+            INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            SELECT \(mapping.columnList) FROM (
+            \(mapping.select)
+            ) AS mapping ON CONFLICT (\(key.quotedIdentifier)) DO NOTHING
+            """)
+    }
+
+    // MARK: Comparison
+
+    /// Compares a mapping with its target stretch by stretch, each in one statement and so in one snapshot, in which
+    /// the triggers have kept both sides equal (ONLINE.md, decision 3).
+    /// - Parameter above: compares only keys above this one.
+    /// - Returns: the rows that the mapping yields.
+    func compareInStretches(
+        _ select: String, columns: [String], with target: TableName, key: String, above: String? = nil,
+        size: Int = 50_000, _ work: OnlineWork? = nil
+    ) throws -> RowComparison {
+        let type = try keyType(of: target, key: key)
+        let column = key.quotedIdentifier
+        var total = RowComparison()
+        var low = above
+        while true {
+            let rest = KeyRange(low: low, high: nil).condition(column, type: type)
+            let high = try session.scalar(
+                "SELECT \(column)::text FROM \(quoted(target)) WHERE \(rest) ORDER BY \(column) OFFSET \(size) LIMIT 1"
+            ).asText
+            let part = try RowComparison(
+                expected: select, columns: columns, table: target, key: key, backend: self,
+                range: KeyRange(low: low, high: high), type: type)
+            total.add(part)
+            guard let high else { return total }
+            low = high
+            if let work {
+                work.report(rows: total.expectedRows, total: nil)
+                try work.executor.checkInterruption()
+            }
+        }
+    }
+}

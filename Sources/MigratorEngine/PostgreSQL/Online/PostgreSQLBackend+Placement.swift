@@ -1,0 +1,250 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Rows that are brought over while the application writes, by sync, copy and switch alike (ONLINE.md B, E1 to E7).
+struct Placement {
+    /// Source, target, key and mapping.
+    var sync: Sync
+    /// The kind under which the ledger keeps the trigger.
+    var triggers: String
+    /// Whether every row of the source must be placed or be an exception.
+    var isComplete: Bool
+}
+
+extension PostgreSQLBackend {
+    /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches; 4. the indexes,
+    /// concurrently; 5. the keys, not validated yet, and what they would have done meanwhile; 6. a clean comparison;
+    /// 7. the keys are validated.
+    /// - Returns: the rows compared.
+    func place(_ placement: Placement, _ work: OnlineWork) throws -> Int {
+        let sync = placement.sync
+        let what = "\"\(sync.source)\" to \"\(sync.target)\""
+        let mapping = try session.discardingChanges {
+            let mapping = try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
+            try requireRowLocal(mapping, what, location: sync.mapping?.location)
+            try requireUnique([sync.key], of: sync.target, directive: "online")
+            return mapping
+        }
+
+        // 1
+        try work.phase("detach") { try detachOnline(sync.target, work) }
+
+        // 2
+        try work.phase("expand") {
+            try brief(
+                work, locking: { try lock(sync.source, .shareRowExclusive) }, finishing: "expand",
+                changesSchema: true
+            ) { _ in
+                try createTriggers(
+                    placement.triggers, name: triggerName(placement.triggers, context: work.context),
+                    body: syncBody(sync, mapping), on: sync.source, target: sync.target,
+                    events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
+                    context: work.context)
+            }
+        }
+
+        // 3
+        try backfill("backfill", of: sync.source, key: sync.key, work) { range, type in
+            do {
+                return try copyStretch(
+                    mapping, from: sync.source, to: sync.target, key: sync.key, range: range, type: type)
+            } catch {
+                guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
+                rollbackWork()
+                throw try session.discardingChanges {
+                    try rowError(
+                        error, mapping: mapping, target: sync.target, source: sync.source, key: sync.key,
+                        statement: sync.mapping,
+                        among: range.condition(sync.key.quotedIdentifier, type: type))
+                }
+            }
+        }
+
+        // 4
+        try work.phase("indexes") {
+            try attachIndexes(of: sync.target, work)
+            try session.execute("ANALYZE \(quoted(sync.target))")
+            try brief(work, finishing: "indexes", changesSchema: true, comparesEverything: true) { _ in }
+        }
+
+        // 5
+        try work.phase("keys") { try attachKeys(of: sync.target, work) }
+
+        // 6
+        var compared = work.checkpoint.notes["compared"]?.first.flatMap { Int($0) } ?? 0
+        try work.phase("verify") {
+            compared = try verify(placement, mapping: mapping, work)
+            try brief(work, finishing: "verify") { next in
+                next.notes["compared"] = [String(compared)]
+            }
+        }
+
+        // 7
+        try work.phase("validate") {
+            try validateKeys(of: sync.target, work)
+            try brief(work, finishing: "validate", changesSchema: true) { _ in
+                try ledger.add(
+                    ProofRecord(
+                        runID: work.context.runID, revision: work.context.revision, item: work.context.item,
+                        check: placement.triggers, subject: "\(sync.source) -> \(sync.target)",
+                        verdict: Verdict.exact.rawValue, detail: "{\"rows\":\(compared)}"))
+            }
+        }
+        return compared
+    }
+
+    /// A fully clean pass: every row of the target is what the mapping makes of the source, and nothing is missing.
+    /// - Throws: `MigratorError`, status difference, with the keys.
+    func verify(_ placement: Placement, mapping: PostgreSQLMapping, _ work: OnlineWork) throws -> Int {
+        let sync = placement.sync
+        let comparison = try compareInStretches(
+            mapping.select, columns: mapping.columns, with: sync.target, key: sync.key, work)
+        try refuse(
+            comparison, what: "\"\(sync.target)\" is not what the mapping makes of \"\(sync.source)\"",
+            nothing: "nothing was cut over")
+        guard placement.isComplete else { return comparison.expectedRows }
+        let source = MappingSource(select: mapping.select, columns: mapping.columns)
+        var unplaced = try Unplaced(
+            sync: sync, mapping: source, script: work.revision.planned.script, backend: self)
+        if unplaced.count > 0 {
+            // A row may have been in the middle of its way between two statements of its writer.
+            unplaced = try Unplaced(
+                sync: sync, mapping: source, script: work.revision.planned.script, backend: self)
+        }
+        guard unplaced.count == 0 else {
+            throw MigratorError(
+                "rows-without-place", .difference,
+                "\(unplaced.count) rows of \"\(sync.source)\" have no place in \"\(sync.target)\"; nothing was cut over",
+                hint: "let the mapping yield them, or select them with `exceptions` and a reason",
+                location: sync.mapping?.location,
+                details: unplaced.differences.map { "\(sync.source) \(sync.key) \($0.key ?? "")" })
+        }
+        return comparison.expectedRows
+    }
+
+    // MARK: What comes off and on again
+
+    /// Foreign keys one at a time, each under a moment's locks (ONLINE.md H15); then the secondary indexes of a table
+    /// that nobody uses yet. Their definitions stay in the checkpoint. A table with rows keeps everything.
+    private func detachOnline(_ table: TableName, _ work: OnlineWork) throws {
+        let isEmpty = try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(table)))").asBool
+        guard isEmpty || !work.checkpoint.notes.isEmpty, let oid = try catalog.oid(of: table) else {
+            try brief(work, finishing: "detach") { _ in }
+            return
+        }
+        let name = quoted(table)
+        for constraint in try catalog.constraints(of: oid)
+        where constraint.kind == .foreignKey && !constraint.isInherited {
+            try brief(work, changesSchema: true) { next in
+                let quotedName = constraint.name.quotedIdentifier
+                try session.execute("ALTER TABLE \(name) DROP CONSTRAINT \(quotedName)")
+                next.notes["keys", default: []].append(
+                    "ALTER TABLE \(name) ADD CONSTRAINT \(quotedName) \(constraint.definition)")
+                if let comment = constraint.comment {
+                    next.notes["keyComments", default: []].append(
+                        "COMMENT ON CONSTRAINT \(quotedName) ON \(name) IS \(comment.quotedLiteral)")
+                }
+            }
+        }
+        try brief(work, finishing: "detach", changesSchema: true) { next in
+            for index in try catalog.indexes(of: oid)
+            where index.constraint == nil && !index.isReplicaIdentity && !index.isUnique {
+                let place = TableName(schema: table.schema ?? schema, index.name)
+                try session.execute("DROP INDEX \(quoted(place))")
+                next.notes["indexes", default: []].append(index.definition)
+                next.notes["indexNames", default: []].append(index.name)
+                next.notes["indexComments", default: []].append(index.comment ?? "")
+            }
+        }
+    }
+
+    private func attachIndexes(of table: TableName, _ work: OnlineWork) throws {
+        let notes = work.checkpoint.notes
+        let comments = notes["indexComments"] ?? []
+        for (index, definition) in (notes["indexes"] ?? []).enumerated() {
+            let name = TableName(schema: table.schema ?? schema, notes["indexNames"]?[index] ?? "")
+            try buildIndex(
+                definition.concurrently, name: name, on: table,
+                comment: comments[index].isEmpty ? nil : comments[index], work)
+            try work.executor.checkInterruption()
+        }
+    }
+
+    /// Not validated, in the application's order of locks, one at a time; then the rows whose parent went meanwhile
+    /// get what the key would have done to them (ONLINE.md H7).
+    private func attachKeys(of table: TableName, _ work: OnlineWork) throws {
+        guard let oid = try catalog.oid(of: table) else { return }
+        let there = Set(try catalog.constraints(of: oid).map(\.name))
+        for statement in work.checkpoint.notes["keys"] ?? [] {
+            if there.contains(where: { statement.adds($0) }) { continue }
+            let isMarked = statement.hasSuffix(" NOT VALID")
+            try brief(work, locking: { try lock(table, .shareRowExclusive) }, changesSchema: true) { _ in
+                try session.execute(isMarked ? statement : statement + " NOT VALID")
+            }
+        }
+        for statement in work.checkpoint.notes["keyComments"] ?? [] {
+            try brief(work, changesSchema: true) { _ in try session.execute(statement) }
+        }
+        for key in try catalog.constraints(of: oid) where key.kind == .foreignKey && !key.isValidated {
+            let rows = try adoptOrphans(of: key, work)
+            if rows > 0 {
+                work.context.reporter.report(
+                    .note("\(key.name): \(rows) rows whose parent had gone meanwhile got what the key says"))
+            }
+        }
+        try brief(work, finishing: "keys") { _ in }
+    }
+
+    private func adoptOrphans(of key: CatalogConstraint, _ work: OnlineWork) throws -> Int {
+        let action: String
+        if key.definition.contains("ON DELETE CASCADE") {
+            action = "DELETE FROM \(key.table) AS c"
+        } else if key.definition.contains("ON DELETE SET NULL") {
+            let columns = key.columns.map { "\($0.quotedIdentifier) = NULL" }.joined(separator: ", ")
+            action = "UPDATE \(key.table) AS c SET \(columns)"
+        } else {
+            return 0
+        }
+        guard let referenced = try key.referencedOID.flatMap({ try catalog.relation(oid: $0) }) else { return 0 }
+        let join = zip(key.columns, key.referencedColumns).map {
+            "p.\($1.quotedIdentifier) = c.\($0.quotedIdentifier)"
+        }.joined(separator: " AND ")
+        let isSet = key.columns.map { "c.\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " AND ")
+        let orphans = "\(isSet) AND NOT EXISTS (SELECT 1 FROM \(referenced.quoted) AS p WHERE \(join))"
+        guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(key.table) AS c WHERE \(orphans))").asBool
+        else { return 0 }
+        return try brief(work) { _ in try session.run("\(action) WHERE \(orphans)") }
+    }
+
+    func validateKeys(of table: TableName, _ work: OnlineWork) throws {
+        guard let oid = try catalog.oid(of: table) else { return }
+        let taken = (work.checkpoint.notes["keys"] ?? []).filter { !$0.hasSuffix(" NOT VALID") }
+        for key in try catalog.constraints(of: oid)
+        where !key.isValidated && taken.contains(where: { $0.adds(key.name) }) {
+            try validate(key.name, of: quoted(table), work)
+        }
+    }
+
+    /// VALIDATE takes no lock that writers wait for, and reads the whole table.
+    func validate(_ constraint: String, of table: String, _ work: OnlineWork) throws {
+        do {
+            try brief(work, changesSchema: true) { _ in
+                try session.execute("ALTER TABLE \(table) VALIDATE CONSTRAINT \(constraint.quotedIdentifier)")
+            }
+        } catch {
+            guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
+            throw MigratorError(
+                "constraint-broken", .difference,
+                "rows break the constraint \"\(constraint)\": \(error.message)",
+                hint: "mend them and run the same command again",
+                details: [error.detail].compactMap(\.self))
+        }
+    }
+}
+
+extension String {
+    /// Whether the statement adds a constraint of that name.
+    fileprivate func adds(_ constraint: String) -> Bool {
+        contains(" ADD CONSTRAINT \(constraint.quotedIdentifier) ")
+    }
+}

@@ -1,0 +1,8 @@
+import MigratorDatabase
+import MigratorScript
+
+extension SQLiteBackend {
+    public var defaultMode: MigrationMode { .window }
+    public func performOnline(_ work: OnlineWork) throws -> StepOutcome { StepOutcome() }
+    public func loadSignals() -> (any LoadSignals)? { nil }
+}

@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import statistics
-import sys
 import tempfile
-import time
+
+from processes import environment, run
 
 PARSER = argparse.ArgumentParser(prog="scripts/bench startup")
 PARSER.add_argument("--migrator", required=True, help=argparse.SUPPRESS)
@@ -17,31 +17,6 @@ PARSER.add_argument("--server", required=True, help=argparse.SUPPRESS)
 PARSER.add_argument("--runs", type=int, default=40, help="pairs of the no-op (default: 40)")
 PARSER.add_argument("--revisions", type=int, default=1000, help="revisions of the long chain (default: 1000)")
 PARSER.add_argument("--json", metavar="FILE", help="also write the figures to a file")
-
-
-def environment(library):
-    """Without libpq's and migrator's variables, which would name other servers."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PG") and k not in ("DATABASE_URL", "CI")}
-    return {**kept, "LD_LIBRARY_PATH": library} if library else kept
-
-
-def run(command, variables):
-    """Runs to the end; its seconds and its peak memory in bytes. A failure ends the measurement."""
-    with tempfile.TemporaryFile() as output:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-        ]
-        start = time.perf_counter()
-        pid = os.posix_spawn(command[0], command, variables, file_actions=actions)
-        _, status, usage = os.wait4(pid, 0)
-        seconds = time.perf_counter() - start
-        if status != 0:
-            output.seek(0)
-            sys.stderr.write(output.read().decode(errors="replace")[-4000:])
-            sys.exit(f"error: failed: {' '.join(command)}")
-    return seconds, usage.ru_maxrss * 1024
 
 
 def table_name(number):
@@ -69,6 +44,11 @@ def write_psql_script(path, count):
                 f"INSERT INTO ledger (revision) VALUES ('{number:05d}');\nCOMMIT;\n")
 
 
+def measured(command, variables):
+    outcome = run(command, variables).checked()
+    return outcome.seconds, outcome.peak_bytes
+
+
 class Bench:
     def __init__(self, options, folder):
         self.options = options
@@ -80,10 +60,11 @@ class Bench:
         return self.options.server.replace("/postgres?", f"/{database}?")
 
     def psql(self, database, *arguments):
-        return run([self.options.psql, "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), *arguments], self.theirs)
+        return measured(
+            [self.options.psql, "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), *arguments], self.theirs)
 
     def migrate(self, database, count):
-        return run(
+        return measured(
             [self.options.migrator, "upgrade", "head", "--database", self.url(database),
              "--migrations", os.path.join(self.folder, str(count))], self.own)
 
@@ -127,7 +108,6 @@ def figures(ours, theirs):
         "migrator_seconds": statistics.median(seconds for seconds, _ in ours),
         "psql_seconds": statistics.median(seconds for seconds, _ in theirs),
         "ratio": statistics.median(our[0] / their[0] for our, their in zip(ours, theirs)),
-        # A child's peak is never below that of the Python that started it, some 10 MB.
         "migrator_peak_bytes": max(peak for _, peak in ours),
     }
 

@@ -54,9 +54,7 @@ class Writing:
             **self.compare(database),
         }
         figures["lines"] = [
-            (f"writer {number}", report.thin([
-                (float(row["began"]) - figures["started"], float(row["milliseconds"])) for row in log]))
-            for number, log in enumerate(logs, 1)]
+            (f"writer {number}", report.statements(log, figures["started"])) for number, log in enumerate(logs, 1)]
         figures["progress"] = [
             (float(row["at"]) - figures["started"], int(row["rows"]), int(row["wal_bytes"]))
             for row in report.read_csv(observer.path)]

@@ -104,10 +104,8 @@ def line_chart(title, x_label, y_label, series, spans=(), logarithmic=False):
         marks = [10.0 ** power for power in range(floor, ceiling + 1)]
         height = lambda y: (math.log10(max(y, 10.0 ** floor)) - floor) / (ceiling - floor)
     else:
-        step = nice_step(top)
-        ceiling = math.ceil(top / step)
-        marks = [step * number for number in range(ceiling + 1)]
-        height = lambda y: y / (step * ceiling)
+        marks = [nice_step(top) * number for number in range(math.ceil(top / nice_step(top)) + 1)]
+        height = lambda y: y / marks[-1]
     across = lambda x: LEFT + (x - low) / max(high - low, 1e-9) * plot_width
     up = lambda y: TOP + plot_height * (1 - height(y))
     parts = []
@@ -135,7 +133,7 @@ def line_chart(title, x_label, y_label, series, spans=(), logarithmic=False):
 
 def bar_chart(title, bars, show):
     """`bars`: (name, value), drawn one below the other."""
-    row, left = 26, 220
+    row, left = 26, 250
     longest = max(value for _, value in bars) or 1
     parts = []
     for number, (name, value) in enumerate(bars):
@@ -147,14 +145,16 @@ def bar_chart(title, bars, show):
     return document(TOP + len(bars) * row + 15, title, parts)
 
 
-def thin(points, buckets=900):
-    """The highest point of each of so many spans: a stall stays visible."""
-    if len(points) <= buckets:
-        return points
-    low, high = points[0][0], points[-1][0]
-    highest = {}
-    for x, y in points:
-        bucket = int((x - low) / max(high - low, 1e-9) * buckets)
-        if bucket not in highest or y > highest[bucket][1]:
-            highest[bucket] = (x, y)
-    return [highest[bucket] for bucket in sorted(highest)]
+def statements(rows, zero, buckets=900):
+    """A line of a log of statements, in milliseconds: level for as long as each took, and of each of so many spans the
+    longest one, so that a stall stays visible with its length."""
+    points = [(float(row["began"]) - zero, float(row["milliseconds"])) for row in rows]
+    if len(points) > buckets:
+        low, high = points[0][0], points[-1][0]
+        longest = {}
+        for x, y in points:
+            bucket = int((x - low) / max(high - low, 1e-9) * buckets)
+            if bucket not in longest or y > longest[bucket][1]:
+                longest[bucket] = (x, y)
+        points = [longest[bucket] for bucket in sorted(longest)]
+    return [end for x, y in points for end in ((x, y), (x + y / 1000, y))]

@@ -27,7 +27,8 @@ def timed(stage, rows, way):
 
 
 def watched(stage, rows, way):
-    """Another run, beside a probe that updates single rows and an observer of the locks."""
+    """The figures of another run, beside a probe that updates single rows and an observer of the locks; and the
+    probe's line."""
     database = stage.clone(rows)
     sizes = stage.templates[rows]["sizes"]
     locks = stage.load("locks", database, f"locks-{rows}-{way}.csv", pause=0.001)
@@ -41,8 +42,8 @@ def watched(stage, rows, way):
         f"SELECT id, coalesce(file_size, 0) FROM messages WHERE id IN ({', '.join(sizes)})"))
     connection.close()
     stage.drop(database)
-    latencies = [(float(row["began"]) - figures["started"], float(row["milliseconds"]) / 1000)
-                 for row in report.read_csv(probe.path)]
+    log = report.read_csv(probe.path)
+    latencies = [(float(row["began"]) - figures["started"], float(row["milliseconds"]) / 1000) for row in log]
     during = [value for at, value in latencies if 0 <= at + value and at <= figures["seconds"]]
     return {
         "seconds": figures["seconds"],
@@ -56,7 +57,7 @@ def watched(stage, rows, way):
         "probe_longest_before_seconds": max((value for at, value in latencies if at + value < 0), default=0),
         # Each acknowledged update added one.
         "lost_updates": sum(size + acknowledged.get(key, 0) - int(found.get(key, 0)) for key, size in sizes.items()),
-    }, latencies
+    }, report.statements(log, figures["started"])
 
 
 def measure(stage, rows, runs):
@@ -70,8 +71,8 @@ def measure(stage, rows, runs):
     say(f"{rows:,} messages: locks")
     seen, lines = {}, []
     for way in WAYS:
-        seen[way], latencies = watched(stage, rows, way)
-        lines.append((TITLES[way], report.thin([(at, value * 1000) for at, value in latencies])))
+        seen[way], line = watched(stage, rows, way)
+        lines.append((TITLES[way], line))
     stage.control.query(f"DROP DATABASE {stage.templates[rows]['name']}")
     return {"messages": stage.templates[rows]["count"], "bytes": stage.templates[rows]["bytes"],
             "rounds": rounds, "locks": seen}, lines

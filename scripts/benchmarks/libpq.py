@@ -19,7 +19,8 @@ class ServerError(Exception):
 
 
 def load(folder=""):
-    for name in (ctypes.util.find_library("pq"), "libpq.so.5", *glob.glob(os.path.join(folder or "/none", "libpq.so*"))):
+    beside_server = glob.glob(os.path.join(folder, "libpq.so*")) if folder else []
+    for name in (ctypes.util.find_library("pq"), "libpq.so.5", *beside_server):
         try:
             library = ctypes.CDLL(name) if name else None
         except OSError:

@@ -56,7 +56,8 @@ def writer(connection, settings, stopped):
         key = inserted[0][0]
         kept[key] = content
         updated = log.run(
-            "update", f"UPDATE direct_messages SET content = '{content} read', read_at = now() WHERE id = {key} RETURNING id")
+            "update",
+            f"UPDATE direct_messages SET content = '{content} read', read_at = now() WHERE id = {key} RETURNING id")
         if updated is not None:
             kept[key] = f"{content} read" if updated else "missing at its update"
         stopped.wait(pause)
@@ -98,7 +99,8 @@ def locks(connection, settings, stopped):
     tables = dict(connection.query(
         "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"))
     statement = (
-        "SELECT DISTINCT relation FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted"
+        "SELECT DISTINCT relation FROM pg_locks"
+        " WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         f" AND relation IN ({', '.join(tables)})")
     samples = Samples("began", "milliseconds", "table")
@@ -122,7 +124,8 @@ def locks(connection, settings, stopped):
         time.sleep(settings["pause"])
     end(list(held), time.monotonic())
     gaps.sort()
-    return samples, {"longest": longest, "looks": len(gaps), "median_gap": gaps[len(gaps) // 2], "longest_gap": gaps[-1]}
+    return samples, {
+        "longest": longest, "looks": len(gaps), "median_gap": gaps[len(gaps) // 2], "longest_gap": gaps[-1]}
 
 
 def progress(connection, settings, stopped):
@@ -160,5 +163,7 @@ def main():
 
 try:
     main()
-except (ServerError, KeyboardInterrupt) as error:
+except ServerError as error:
     sys.exit(f"error: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)

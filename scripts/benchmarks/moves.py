@@ -52,14 +52,22 @@ SETTINGS = (
     "max_wal_size", "checkpoint_timeout", "wal_level", "autovacuum", "max_parallel_maintenance_workers")
 
 
+def count(word):
+    """An argument that is 1 or more."""
+    if not word.isascii() or not word.isdigit() or int(word) == 0:
+        raise argparse.ArgumentTypeError(f"not a number above 0: {word}")
+    return int(word)
+
+
 def parser(name, runs_help):
     options = argparse.ArgumentParser(prog=f"scripts/bench {name}")
     for hidden in ("--migrator", "--psql", "--server"):
         options.add_argument(hidden, required=True, help=argparse.SUPPRESS)
     options.add_argument("--library", default="", help=argparse.SUPPRESS)
     options.add_argument("--data", default="/", help=argparse.SUPPRESS)
-    options.add_argument("rows", type=int, nargs="?", default=5_000_000, metavar="ROWS", help="messages (default: 5000000)")
-    options.add_argument("--runs", type=int, help=runs_help)
+    options.add_argument("rows", type=count, nargs="?", default=5_000_000, metavar="ROWS",
+                         help="messages (default: 5000000)")
+    options.add_argument("--runs", type=count, help=runs_help)
     options.add_argument("--output", metavar="DIR", default=os.path.join(ROOT, ".build", "bench", name),
                          help=f"where the report is written (default: .build/bench/{name})")
     return options
@@ -74,6 +82,13 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def interruptible(main):
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 class Stage:
     """The server, the databases, the programs; and a temporary folder for the time of the measurements."""
 
@@ -83,7 +98,7 @@ class Stage:
         self.control = self.connect("postgres")
         self.control.query("SET client_min_messages = warning")
         self.folder = tempfile.mkdtemp(prefix="migrator-bench-")
-        self.templates = {}
+        self.templates, self.loads = {}, []
         script = read(SHIPPED, REVISION)
         begin, end = script.index("CREATE TABLE messages"), script.index("-- migrator:switch direct_messages")
         self.target = "\n".join(line for line in script[begin:end].splitlines() if not line.lstrip().startswith("--"))
@@ -97,6 +112,8 @@ class Stage:
         os.makedirs(options.output, exist_ok=True)
 
     def close(self):
+        for load in self.loads:
+            load.end()
         self.control.close()
         shutil.rmtree(self.folder)
 
@@ -109,7 +126,7 @@ class Stage:
         return Connection(self.url(database), self.options.library)
 
     def fill(self, rows):
-        """A database with so many messages, to be cloned. Loaded first and indexed later, since that is not measured."""
+        """A database with so many messages, to be cloned."""
         if rows in self.templates:
             return
         say(f"Filling a database with {rows:,} messages")
@@ -122,7 +139,8 @@ class Stage:
             " WHERE indrelid = 'direct_messages'::regclass AND NOT indisprimary")
         messages = read(FIXTURES, "shape1_messages.sql").replace("{count}", str(rows))
         insert, delete, end = messages.rpartition("DELETE FROM direct_messages")
-        connection.query("SET session_replication_role = replica")  # The rows keep the foreign keys as they are made.
+        # This is not measured, so it is made fast: rows that are known to keep the foreign keys, and indexes later.
+        connection.query("SET session_replication_role = replica")
         connection.query(f"DROP INDEX {', '.join(index for index, _ in indexes)}")
         connection.query(insert)
         connection.query("SET session_replication_role = origin")
@@ -208,7 +226,9 @@ class Stage:
             sys.exit(f"error: {expected['count']} messages up to id {expected['last']} became {found}")
 
     def load(self, role, database, csv_name, **settings):
-        return Load(self, role, database, os.path.join(self.options.output, csv_name), settings)
+        load = Load(self, role, database, os.path.join(self.options.output, csv_name), settings)
+        self.loads.append(load)
+        return load
 
     # About the run
 
@@ -218,7 +238,8 @@ class Stage:
             + ", ".join(f"'{name}'" for name in SETTINGS) + ")"))
         processor = [line.partition(":")[2].strip() for line in read("/proc/cpuinfo").splitlines()
                      if line.startswith("model name")]
-        filesystem = subprocess.run(["findmnt", "-no", "FSTYPE", "-T", self.options.data], capture_output=True, text=True)
+        filesystem = subprocess.run(
+            ["findmnt", "-no", "FSTYPE", "-T", self.options.data], capture_output=True, text=True)
         version = run([self.options.migrator, "--version"], self.own)
         return {
             "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -244,6 +265,12 @@ class Load:
             env=stage.theirs, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             sys.exit(f"error: the {role} did not start")
+
+    def end(self):
+        """Where the measurements failed."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def stop(self):
         """Its account."""

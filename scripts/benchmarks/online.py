@@ -1,11 +1,10 @@
 """The measurements of `scripts/bench online`, which starts the server and calls this."""
 
 import math
-import sys
 import time
 
 import report
-from moves import Stage, parser, say
+from moves import Stage, interruptible, parser, say
 
 WRITERS = 2
 PAUSE = 0.005  # Seconds of a writer after each statement.
@@ -161,12 +160,12 @@ def stall(run, step):
 
 
 def rates(progress, column, divisor):
-    """What came in a second, over spans of a second or so: the server's statistics arrive once a second."""
-    points, last = [], None
+    """What came in a second, level over spans of a second or so: the server's statistics arrive once a second."""
+    points, last = [], progress[0]
     for sample in progress:
-        if last is None or sample[0] - last[0] >= 1:
-            if last is not None:
-                points.append((sample[0], max(sample[column] - last[column], 0) / (sample[0] - last[0]) / divisor))
+        if sample[0] - last[0] >= 1:
+            rate = max(sample[column] - last[column], 0) / (sample[0] - last[0]) / divisor
+            points += [(last[0], rate), (sample[0], rate)]
             last = sample
     return points
 
@@ -220,7 +219,8 @@ def summary(results):
     small, full = min(results), max(results)
     rounds, lines = results[full]["rounds"], []
     for title, figure in (
-        ("time of the upgrade over the naive script's", lambda strategy: report.pair_ratio(rounds, f"{strategy} up", "naive")),
+        ("time of the upgrade over the naive script's", lambda strategy: report.pair_ratio(
+            rounds, f"{strategy} up", "naive")),
         ("longest stall of a writer over that without a migration, up", lambda strategy: report.median(
             [stall(run, f"{strategy} up") / stall(run, "baseline") for run in rounds])),
         ("the same, down", lambda strategy: report.median(
@@ -253,15 +253,15 @@ def write(folder, mode, facts, results):
                 seen = figures.get("writers", {})
                 data.append((
                     rows, step, number, figures["seconds"], figures["wal_bytes"], figures.get("peak_bytes", ""),
-                    seen.get("statements", ""), seen.get("longest_seconds", ""), seen.get("lost", ""), seen.get("extra", "")))
+                    *(seen.get(name, "") for name in ("statements", "longest_seconds", "lost", "extra"))))
                 for drawn in ("lines", "progress", "started", "ended"):
                     figures.pop(drawn, None)
     words = "\n".join([
         f"# The switch of direct_messages to messages beside writers, --mode {mode}\n",
         report.about(facts),
         f"{WRITERS} writers insert, update and delete messages of their own by the old name, each with a pause of "
-        f"{PAUSE * 1000:.0f} ms after a statement. Times are of whole processes; those, and the ratios of each round, are "
-        "given as medians over the rounds. An upgrade includes a backup and the comparison of every row; the naive "
+        f"{PAUSE * 1000:.0f} ms after a statement. Times are of whole processes; those, and the ratios of each round, "
+        "are given as medians over the rounds. An upgrade includes a backup and the comparison of every row; the naive "
         "script does neither, and nobody writes beside it. \"No migration\" lasts as long as the upgrade with "
         "strategy=copy.\n",
         summary(results),
@@ -278,4 +278,4 @@ def write(folder, mode, facts, results):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruptible(main)

@@ -73,10 +73,16 @@ def text(x, y, words, anchor="middle", size=12, extra=""):
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"{extra}>{html.escape(words)}</text>'
 
 
+def rule(x1, x2, y1, y2, colour):
+    return f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
+
+
 def document(height, title, parts):
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" fill="#333333">',
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>', text(WIDTH / 2, 22, title, size=15), *parts, "</svg>\n"])
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        ' font-family="sans-serif" fill="#333333">',
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>', text(WIDTH / 2, 22, title, size=15), *parts,
+        "</svg>\n"])
 
 
 def nice_step(span, count=6):
@@ -114,12 +120,12 @@ def line_chart(title, x_label, y_label, series, spans=(), logarithmic=False):
                      f' height="{plot_height}" fill="#eef2f7"/>')
         parts.append(text((across(begin) + across(end)) / 2, TOP + 14, name, size=11))
     for mark in marks:
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(mark):.1f}" y2="{up(mark):.1f}" stroke="#dddddd"/>')
+        parts.append(rule(LEFT, WIDTH - RIGHT, up(mark), up(mark), "#dddddd"))
         parts.append(text(LEFT - 6, up(mark) + 4, label(mark), anchor="end", size=11))
     step = nice_step(high - low, 10)
     for number in range(math.ceil(low / step), math.floor(high / step) + 1):
         x = across(number * step)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP + plot_height}" y2="{TOP + plot_height + 4}" stroke="#333333"/>')
+        parts.append(rule(x, x, TOP + plot_height, TOP + plot_height + 4, "#333333"))
         parts.append(text(x, TOP + plot_height + 17, label(round(number * step, 9)), size=11))
     for number, (name, line) in enumerate(series):
         colour = COLOURS[number % len(COLOURS)]
@@ -140,7 +146,8 @@ def bar_chart(title, bars, show):
         y = TOP + number * row
         width = value / longest * (WIDTH - left - 120)
         parts.append(text(left - 8, y + 15, name, anchor="end"))
-        parts.append(f'<rect x="{left}" y="{y + 3}" width="{max(width, 1):.1f}" height="{row - 8}" fill="{COLOURS[0]}"/>')
+        parts.append(
+            f'<rect x="{left}" y="{y + 3}" width="{max(width, 1):.1f}" height="{row - 8}" fill="{COLOURS[0]}"/>')
         parts.append(text(left + max(width, 1) + 6, y + 15, show(value), anchor="start"))
     return document(TOP + len(bars) * row + 15, title, parts)
 

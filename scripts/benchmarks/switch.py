@@ -1,10 +1,9 @@
 """The measurements of `scripts/bench switch`, which starts the server and calls this."""
 
-import sys
 import time
 
 import report
-from moves import Stage, parser, say
+from moves import Stage, interruptible, parser, say
 
 SMALL = 100_000
 WAYS = ("naive", "copy", "rename")
@@ -138,4 +137,4 @@ def write(folder, facts, results, charts):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruptible(main)

@@ -193,20 +193,24 @@ class Stage:
             sys.exit(f"error: the upgrade did not use strategy {strategy}:\n{outcome.errors}")
         return outcome
 
-    def check_mode(self, mode):
-        """Ends with the tool's own words where it refuses the mode, before a database is filled for it."""
-        self.control.query("CREATE DATABASE mode_check TEMPLATE template0")
-        connection = self.connect("mode_check")
-        connection.query(read(FIXTURES, "shape1.sql"))
-        connection.close()
-        self.migrate("mode_check", "copy", "stamp", "0001").checked()
-        outcome = self.migrate("mode_check", "copy", "upgrade", "0002", "--mode", mode, "--dry-run")
-        self.drop("mode_check")
-        if outcome.status == 64:
-            say(f"migrator refuses --mode {mode} here, so there is nothing to measure:")
-            say(outcome.errors.strip())
-            sys.exit(64)
-        outcome.checked()
+    def refusals(self, mode):
+        """What the tool refuses to do in a mode, found on empty tables before any are filled: its words by step, such as
+        "copy up"."""
+        found = {}
+        for strategy in ("copy", "rename"):
+            self.control.query("CREATE DATABASE mode_check TEMPLATE template0")
+            connection = self.connect("mode_check")
+            connection.query(read(FIXTURES, "shape1.sql"))
+            connection.close()
+            self.migrate("mode_check", strategy, "stamp", "0001").checked()
+            for step, command in (("up", ["upgrade", "0002"]), ("down", ["downgrade", "0001"])):
+                outcome = self.migrate("mode_check", strategy, *command, "--mode", mode, "--quiet")
+                if outcome.status == 64:
+                    found[f"{strategy} {step}"] = outcome.errors.strip()
+                    break
+                outcome.checked()
+            self.drop("mode_check")
+        return found
 
     def measured(self, action):
         """The figures of one process, with the WAL that the server wrote meanwhile."""

@@ -1,6 +1,7 @@
 """The measurements of `scripts/bench online`, which starts the server and calls this."""
 
 import math
+import sys
 import time
 
 import report
@@ -77,18 +78,22 @@ def naive(stage, rows):
     return {"naive": figures}
 
 
-def there_and_back(stage, rows, strategy, mode):
+def there_and_back(stage, rows, strategy, mode, refusals):
     """Up beside writers, both ways to verify, down beside writers."""
+    if f"{strategy} up" in refusals:
+        return {}
     database = stage.clone(rows)
     writing = Writing(stage, rows, strategy)
     up = writing.beside(database, UP, lambda: stage.measured(lambda: stage.upgrade(database, strategy, mode)))
     proofs = {
         f"{strategy} {name}": stage.measured(lambda: stage.migrate(database, strategy, *command))
         for name, command in (("verify", ["verify"]), ("verify --full", ["verify", "--full"]))}
-    down = writing.beside(database, DOWN, lambda: stage.measured(
-        lambda: stage.migrate(database, strategy, "downgrade", "0001", "--mode", mode)))
+    back = {}
+    if f"{strategy} down" not in refusals:
+        back = {f"{strategy} down": writing.beside(database, DOWN, lambda: stage.measured(
+            lambda: stage.migrate(database, strategy, "downgrade", "0001", "--mode", mode)))}
     stage.drop(database)
-    return {f"{strategy} up": up, **proofs, f"{strategy} down": down}
+    return {f"{strategy} up": up, **proofs, **back}
 
 
 def baseline(stage, rows, seconds):
@@ -107,20 +112,21 @@ def baseline(stage, rows, seconds):
     return {"baseline": figures}
 
 
-def measure(stage, rows, runs, mode):
+def measure(stage, rows, runs, mode, refusals):
     stage.fill(rows)
     rounds = []
     for number in range(runs):
         say(f"{rows:,} messages, round {number + 1} of {runs}")
         steps = [
             lambda: naive(stage, rows),
-            lambda: there_and_back(stage, rows, "copy", mode),
-            lambda: there_and_back(stage, rows, "rename", mode),
+            lambda: there_and_back(stage, rows, "copy", mode, refusals),
+            lambda: there_and_back(stage, rows, "rename", mode, refusals),
         ]
         results = {}
         for place in range(len(steps)):  # In turn, and not always the same one first.
             results.update(steps[(number + place) % len(steps)]())
-        results.update(baseline(stage, rows, results["copy up"]["seconds"]))
+        results.update(baseline(stage, rows, max(
+            figures["seconds"] for step, figures in results.items() if step.endswith(" up"))))
         rounds.append(results)
     stage.control.query(f"DROP DATABASE {stage.templates[rows]['name']}")
     return {"messages": stage.templates[rows]["count"], "bytes": stage.templates[rows]["bytes"], "rounds": rounds}
@@ -133,14 +139,19 @@ def main():
     options = arguments.parse_args()
     stage = Stage(options)
     try:
-        stage.check_mode(options.mode)
+        refusals = stage.refusals(options.mode)
+        for step, words in refusals.items():
+            say(f"Not measured, since migrator refuses it: {step}, --mode {options.mode}: {words}")
+        if all(f"{strategy} up" in refusals for strategy in STRATEGIES):
+            sys.exit(64)
         facts = stage.about("online", str(options.rows), "--mode", options.mode)
         results = {}
         for rows in sorted({max(options.rows // 5, 1), options.rows}):
-            results[rows] = measure(stage, rows, options.runs or (3 if options.rows <= 200_000 else 1), options.mode)
+            runs = options.runs or (3 if options.rows <= 200_000 else 1)
+            results[rows] = measure(stage, rows, runs, options.mode, refusals)
     finally:
         stage.close()
-    print(write(options.output, options.mode, facts, results))
+    print(write(options.output, options.mode, facts, results, refusals))
     say(f"Written to {options.output}")
 
 
@@ -155,8 +166,10 @@ STEPS = {
 }
 
 
-def stall(run, step):
-    return run[step]["writers"]["longest_seconds"]
+def stalls(rounds, step):
+    """The longest wait of a statement over the longest without a migration."""
+    longest = lambda run, step: run[step]["writers"]["longest_seconds"]
+    return report.median([longest(run, step) / longest(run, "baseline") for run in rounds])
 
 
 def rates(progress, column, divisor):
@@ -171,13 +184,16 @@ def rates(progress, column, divisor):
 
 
 def charts(rows, mode, run):
-    yield f"rows-{rows}.svg", report.line_chart(
-        f"Rows copied a second, {rows:,} messages, {mode}, two writers", "seconds since the upgrade began", "rows/s",
-        [("strategy=copy", rates(run["copy up"]["progress"], 1, 1))], [("upgrade", 0, run["copy up"]["seconds"])])
+    if "copy up" in run:
+        yield f"rows-{rows}.svg", report.line_chart(
+            f"Rows copied a second, {rows:,} messages, {mode}, two writers", "seconds since the upgrade began",
+            "rows/s", [("strategy=copy", rates(run["copy up"]["progress"], 1, 1))],
+            [("upgrade", 0, run["copy up"]["seconds"])])
     yield f"wal-{rows}.svg", report.line_chart(
         f"WAL a second, {rows:,} messages, {mode}, two writers", "seconds since the upgrade began", "MB/s",
-        [(f"strategy={strategy}", rates(run[f"{strategy} up"]["progress"], 2, 1e6)) for strategy in STRATEGIES])
-    for step in ("copy up", "copy down", "rename up", "rename down", "baseline"):
+        [(f"strategy={strategy}", rates(run[f"{strategy} up"]["progress"], 2, 1e6))
+         for strategy in STRATEGIES if f"{strategy} up" in run])
+    for step in [step for step in run if "lines" in run[step]]:
         yield f"latency-{rows}-{step.replace(' ', '-')}.svg", report.line_chart(
             f"A writer's statement, {rows:,} messages, {mode}, {step}", "seconds since it began", "milliseconds",
             run[step]["lines"], [(STEPS[step], 0, run[step]["seconds"])], logarithmic=True)
@@ -187,6 +203,8 @@ def size_tables(rows, result):
     rounds = result["rounds"]
     times, waits = [], []
     for step, title in STEPS.items():
+        if step not in rounds[0]:
+            continue
         middle = lambda figure: report.median([run[step][figure] for run in rounds])
         if step != "baseline":
             times.append((
@@ -204,7 +222,7 @@ def size_tables(rows, result):
                 report.milliseconds(report.median([each["median_seconds"] for each in seen])),
                 report.milliseconds(report.median([each["p99_seconds"] for each in seen])),
                 report.milliseconds(max(each["longest_seconds"] for each in seen)),
-                f"{report.median([stall(run, step) / stall(run, 'baseline') for run in rounds]):.2f}",
+                f"{stalls(rounds, step):.2f}",
                 ", ".join(f"{count} x {state}" for state, count in sorted(errors.items())) or 0,
                 sum(each["lost"] for each in seen), sum(each["extra"] for each in seen)))
     return [
@@ -218,24 +236,22 @@ def summary(results):
     """One line for each figure, of the full size."""
     small, full = min(results), max(results)
     rounds, lines = results[full]["rounds"], []
-    for title, figure in (
-        ("time of the upgrade over the naive script's", lambda strategy: report.pair_ratio(
+    for title, needed, figure in (
+        ("time of the upgrade over the naive script's", UP, lambda strategy: report.pair_ratio(
             rounds, f"{strategy} up", "naive")),
-        ("longest stall of a writer over that without a migration, up", lambda strategy: report.median(
-            [stall(run, f"{strategy} up") / stall(run, "baseline") for run in rounds])),
-        ("the same, down", lambda strategy: report.median(
-            [stall(run, f"{strategy} down") / stall(run, "baseline") for run in rounds])),
-        ("time of verify --full over the upgrade's", lambda strategy: report.pair_ratio(
+        ("longest stall of a writer over that without a migration, up", UP, lambda strategy: stalls(
+            rounds, f"{strategy} up")),
+        ("the same, down", DOWN, lambda strategy: stalls(rounds, f"{strategy} down")),
+        ("time of verify --full over the upgrade's", UP, lambda strategy: report.pair_ratio(
             rounds, f"{strategy} verify --full", f"{strategy} up")),
-        ("time of verify --full over the online copy's", lambda strategy: report.pair_ratio(
-            rounds, f"{strategy} verify --full", "copy up")),
-        ("peak memory, MB", lambda strategy: max(
-            run[step]["peak_bytes"] for run in rounds for step in run
-            if step.startswith(strategy)) / 1e6),
-        (f"time of the upgrade of {full:,} over that of {small:,}", lambda strategy: time_of(
+        ("peak memory, MB", UP, lambda strategy: max(
+            run[step]["peak_bytes"] for run in rounds for step in run if step.startswith(strategy)) / 1e6),
+        (f"time of the upgrade of {full:,} over that of {small:,}", UP, lambda strategy: time_of(
             results[full], strategy) / time_of(results[small], strategy)),
     ):
-        lines.append((title, *(f"{figure(strategy):.2f}" for strategy in STRATEGIES)))
+        lines.append((title, *(
+            f"{figure(strategy):.2f}" if f"{strategy} {needed}" in rounds[0] else "refused"
+            for strategy in STRATEGIES)))
     return report.table(("figure", *(f"strategy={strategy}" for strategy in STRATEGIES)), lines)
 
 
@@ -243,7 +259,7 @@ def time_of(result, strategy):
     return report.median([run[f"{strategy} up"]["seconds"] for run in result["rounds"]])
 
 
-def write(folder, mode, facts, results):
+def write(folder, mode, facts, results, refusals):
     """The report's text."""
     drawings = list(charts(max(results), mode, results[max(results)]["rounds"][0]))
     data = []
@@ -262,13 +278,15 @@ def write(folder, mode, facts, results):
         f"{WRITERS} writers insert, update and delete messages of their own by the old name, each with a pause of "
         f"{PAUSE * 1000:.0f} ms after a statement. Times are of whole processes; those, and the ratios of each round, "
         "are given as medians over the rounds. An upgrade includes a backup and the comparison of every row; the naive "
-        "script does neither, and nobody writes beside it. \"No migration\" lasts as long as the upgrade with "
-        "strategy=copy.\n",
+        "script does neither, and nobody writes beside it. \"No migration\" lasts as long as the longest of the "
+        "upgrades.\n",
+        *(f"Not measured, since migrator refuses it: {step}.\n\n```\n{words}\n```\n"
+          for step, words in refusals.items()),
         summary(results),
         *(part for rows in sorted(results, reverse=True) for part in size_tables(rows, results[rows])),
         *(f"![{name.removesuffix('.svg')}]({name})\n" for name, _ in drawings)])
     report.write(folder, "report.md", words)
-    report.write_json(folder, "results.json", {"about": facts, "mode": mode, "results": results})
+    report.write_json(folder, "results.json", {"about": facts, "mode": mode, "refused": refusals, "results": results})
     report.write_csv(folder, "steps.csv", (
         "messages", "step", "round", "seconds", "wal_bytes", "peak_bytes", "writer_statements", "longest_stall_seconds",
         "lost", "extra"), data)

@@ -194,7 +194,7 @@ class Stage:
         return outcome
 
     def refusals(self, mode):
-        """What the tool refuses to do in a mode, found on empty tables before any are filled: its words by step, such as
+        """What the tool refuses to do in a mode, found on empty tables before any are filled: its words by step, as in
         "copy up"."""
         found = {}
         for strategy in ("copy", "rename"):

@@ -21,7 +21,6 @@ struct UsageCase: CustomTestStringConvertible, Sendable {
         UsageCase("upgrade head more", "unexpected argument \"more\""),
         UsageCase("upgrade head --bogus", "unknown option \"--bogus\""),
         UsageCase("upgrade head --mode x", "the value \"x\" is invalid"),
-        UsageCase("upgrade head --mode online", "mode online is not available yet"),
         UsageCase("upgrade head --lock-timeout 3", "the value \"3\" is invalid"),
         UsageCase("upgrade head --wait=soon", "the value \"soon\" is invalid"),
         UsageCase("upgrade head --color red", "the value \"red\" is invalid"),

@@ -147,6 +147,7 @@ public protocol Backend: TableAccess {
     // MARK: While the application writes
     /// How a script's steps run that says nothing of it, nor the command line.
     var defaultMode: MigrationMode { get }
+    var isOnlineCapable: Bool { get }
     /// Does a step in short transactions of its own, from the checkpoint on, and is done when it returns.
     func performOnline(_ work: OnlineWork) throws -> StepOutcome
     /// The signals that this role can read now.

@@ -1,13 +1,15 @@
 import MigratorDatabase
+import MigratorPlan
 import MigratorScript
 
 /// Revisions whose steps run while the application writes (ONLINE.md 2).
 extension Executor {
     /// `--mode`, else the script, else the database's own; only scripts that move rows have anything to gain.
-    func isOnline(_ script: Script) -> Bool {
-        guard script.isTransactional, options.mode ?? script.mode ?? backend.defaultMode == .online else {
-            return false
-        }
+    func isOnline(_ planned: PlannedRevision, isUndo: Bool) -> Bool {
+        let script = planned.script
+        // What an online upgrade has left unfinished is taken back as it was made.
+        let isWanted = options.mode ?? script.mode ?? backend.defaultMode == .online || isUndo
+        guard script.isTransactional, isWanted, backend.isOnlineCapable else { return false }
         if script.upgrade.movesRows { return true }
         if case .section(let section) = script.downgrade { return section.movesRows }
         return false

@@ -35,7 +35,7 @@ final class Executor {
             try forget(planned)
         } else {
             try work.loadProgress(from: backend.ledger)
-            work.isOnline = isOnline(planned.script)
+            work.isOnline = isOnline(planned, isUndo: work.isUndo)
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(

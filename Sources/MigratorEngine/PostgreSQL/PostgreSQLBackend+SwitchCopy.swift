@@ -100,7 +100,7 @@ extension PostgreSQLBackend {
     }
 
     /// The mapping with a NULL for every new column whose default is not constant, as a rename would leave it.
-    private func copyMapping(
+    func copyMapping(
         _ move: Move, source: TableShape, declared: TableShape
     ) throws -> PostgreSQLMapping {
         var mapping = try analyse(move.mapping, source: move.source, target: move.target, key: move.key)
@@ -127,7 +127,7 @@ extension PostgreSQLBackend {
 
     /// The target's key draws its values from where the source's came from (ONLINE.md H11).
     /// - Returns: the statements that lead back.
-    private func passSequence(
+    func passSequence(
         _ move: Move, source: TableShape, target: TableShape
     ) throws -> [String] {
         guard let old = source.column(move.key), let new = target.column(move.key) else { return [] }

@@ -99,7 +99,7 @@ extension PostgreSQLBackend {
         }
     }
 
-    private func removeTrigger(_ object: ObjectRecord) throws {
+    func removeTrigger(_ object: ObjectRecord) throws {
         if let record = TriggerRecord(json: object.detail) {
             for trigger in record.triggers {
                 // The table may be gone, and its triggers with it.

@@ -39,6 +39,10 @@ struct SwitchRecord: Codable, Equatable {
 
     /// The source as an empty table in the ledger's schema, kept for the way back of a copy.
     var shell: Table?
+    /// The source after an online copy: it receives every write to the target until the soak ends.
+    var follower: Table?
+    /// Keys of other tables that were led to the target by an online copy: quoted table and constraint.
+    var children: [String]?
 
     // The proof of the cut-over, for later verification.
     var rows: Int

@@ -3,7 +3,10 @@ import MigratorScript
 
 /// Steps while the application writes (ONLINE.md 2): what they have in common.
 extension PostgreSQLBackend {
-    public var defaultMode: MigrationMode { .window }
+    public var defaultMode: MigrationMode { .online }
+
+    public var isOnlineCapable: Bool { true }
+    public func loadSignals() -> (any LoadSignals)? { nil }
 
     public func performOnline(_ work: OnlineWork) throws -> StepOutcome {
         switch work.item.action {

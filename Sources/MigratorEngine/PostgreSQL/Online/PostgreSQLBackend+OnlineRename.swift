@@ -140,9 +140,8 @@ extension PostgreSQLBackend {
         let known = work.executor.knownSchema ?? [:]
         try brief(work) { _ in
             try ledger.set(
-                tables.map { table in
-                    let relation = "\(table.schema ?? schema).\(table.name)"
-                    return FingerprintRecord(relation: relation, before: known[relation], after: known[relation])
+                Set(tables.map { "\($0.schema ?? schema).\($0.name)" }).sorted().map { relation in
+                    FingerprintRecord(relation: relation, before: known[relation], after: known[relation])
                 }, revision: work.context.revision)
         }
     }

@@ -7,14 +7,14 @@ extension PostgreSQLBackend {
     static let lockingBatchTarget: Duration = .milliseconds(100)
 
     func syncOnline(_ sync: Sync, _ work: OnlineWork) throws -> StepOutcome {
-        let rows = try place(Placement(sync: sync, triggers: "sync", isComplete: true), work)
+        let rows = try placeAndProve(Placement(sync: sync, triggers: "sync", isComplete: true), work)
         return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows) rows compared, 0 differences"])
     }
 
     /// The rows as they were at one moment: triggers keep both sides equal until that is proved, then they go.
     func copyOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         let sync = Sync(source: move.source, target: move.target, key: move.key, mapping: move.mapping)
-        let rows = try place(Placement(sync: sync, triggers: "move", isComplete: false), work)
+        let rows = try placeAndProve(Placement(sync: sync, triggers: "move", isComplete: false), work)
         try work.phase("release") {
             try brief(
                 work, locking: { try lock(move.source, .accessExclusive) }, finishing: "release",

@@ -13,17 +13,14 @@ struct Placement {
 
 extension PostgreSQLBackend {
     /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches; 4. the indexes,
-    /// concurrently; 5. the keys, not validated yet, and what they would have done meanwhile; 6. a clean comparison;
-    /// 7. the keys are validated.
-    /// - Returns: the rows compared.
-    func place(_ placement: Placement, _ work: OnlineWork) throws -> Int {
+    /// concurrently; 5. the keys, not validated yet, then what they would have done meanwhile, then validated.
+    /// What follows is `verify`.
+    func place(_ placement: Placement, mapping: PostgreSQLMapping, _ work: OnlineWork) throws {
         let sync = placement.sync
-        let what = "\"\(sync.source)\" to \"\(sync.target)\""
-        let mapping = try session.discardingChanges {
-            let mapping = try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
-            try requireRowLocal(mapping, what, location: sync.mapping?.location)
+        try session.discardingChanges {
+            try requireRowLocal(
+                mapping, "\"\(sync.source)\" to \"\(sync.target)\"", location: sync.mapping?.location)
             try requireUnique([sync.key], of: sync.target, directive: "online")
-            return mapping
         }
 
         // 1
@@ -68,21 +65,26 @@ extension PostgreSQLBackend {
         }
 
         // 5
-        try work.phase("keys") { try attachKeys(of: sync.target, work) }
+        try work.phase("keys") {
+            try attachKeys(of: sync.target, work)
+            try validateKeys(of: sync.target, work)
+            try brief(work, finishing: "keys", changesSchema: true) { _ in }
+        }
+    }
 
-        // 6
+    /// The rows are placed, compared and proved; the triggers stay.
+    /// - Returns: the rows compared.
+    func placeAndProve(_ placement: Placement, _ work: OnlineWork) throws -> Int {
+        let sync = placement.sync
+        let mapping = try session.discardingChanges {
+            try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
+        }
+        try place(placement, mapping: mapping, work)
         var compared = work.checkpoint.notes["compared"]?.first.flatMap { Int($0) } ?? 0
         try work.phase("verify") {
             compared = try verify(placement, mapping: mapping, work)
             try brief(work, finishing: "verify") { next in
                 next.notes["compared"] = [String(compared)]
-            }
-        }
-
-        // 7
-        try work.phase("validate") {
-            try validateKeys(of: sync.target, work)
-            try brief(work, finishing: "validate", changesSchema: true) { _ in
                 try ledger.add(
                     ProofRecord(
                         runID: work.context.runID, revision: work.context.revision, item: work.context.item,
@@ -192,7 +194,6 @@ extension PostgreSQLBackend {
                     .note("\(key.name): \(rows) rows whose parent had gone meanwhile got what the key says"))
             }
         }
-        try brief(work, finishing: "keys") { _ in }
     }
 
     private func adoptOrphans(of key: CatalogConstraint, _ work: OnlineWork) throws -> Int {

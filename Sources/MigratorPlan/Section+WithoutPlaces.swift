@@ -42,6 +42,7 @@ extension Action {
             return .sync(sync)
         case .ensure(var ensure):
             ensure.mapping = ensure.mapping.withoutPlace
+            ensure.back = ensure.back.map { Ensure.Back(key: $0.key, mapping: $0.mapping.withoutPlace) }
             return .ensure(ensure)
         case .fill(var fill):
             fill.mapping = fill.mapping.withoutPlace

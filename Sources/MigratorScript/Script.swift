@@ -195,7 +195,8 @@ public struct Sync: Sendable, Equatable {
     }
 }
 
-/// `ensure SOURCE -> TARGET on=COLUMNS`: target rows that the SELECT yields and that are missing.
+/// `ensure SOURCE -> TARGET on=COLUMNS`: target rows that the SELECT yields and that are missing; or, with
+/// `SOURCE <-> TARGET on=COLUMNS key=COLUMN` and `back`, what changes in them leads back to the source's rows.
 public struct Ensure: Sendable, Equatable {
     public var source: TableName
     public var target: TableName
@@ -205,6 +206,20 @@ public struct Ensure: Sendable, Equatable {
     /// `raise=status(sent,delivered,read)`: a column that only ever moves upwards in this order.
     public var raise: Raise?
     public var mapping: Statement
+    /// `SOURCE <-> TARGET`: what is written to the target changes the source's row.
+    public var back: Back?
+
+    public struct Back: Sendable, Equatable {
+        /// The key of the source.
+        public var key: String
+        /// The SELECT over the target: the source's key, and the columns that follow.
+        public var mapping: Statement
+
+        public init(key: String, mapping: Statement) {
+            self.key = key
+            self.mapping = mapping
+        }
+    }
 
     public struct Raise: Sendable, Equatable {
         public var column: String
@@ -218,7 +233,7 @@ public struct Ensure: Sendable, Equatable {
 
     public init(
         source: TableName, target: TableName, on: [String], owner: String? = nil, raise: Raise? = nil,
-        mapping: Statement
+        mapping: Statement, back: Back? = nil
     ) {
         self.source = source
         self.target = target
@@ -226,6 +241,7 @@ public struct Ensure: Sendable, Equatable {
         self.owner = owner
         self.raise = raise
         self.mapping = mapping
+        self.back = back
     }
 }
 

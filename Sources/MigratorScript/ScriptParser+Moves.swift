@@ -17,8 +17,8 @@ extension ScriptParser {
     ) throws(ScriptError) -> (source: TableName, target: TableName, isTwoWay: Bool) {
         let source = try reader.table("the source table")
         let isTwoWay = reader.take("<->")
-        if isTwoWay && directive != "sync" {
-            throw reader.error("malformed-directive", "only sync goes two ways", hint: "write ->")
+        if isTwoWay && !["sync", "ensure"].contains(directive) {
+            throw reader.error("malformed-directive", "only sync and ensure go two ways", hint: "write ->")
         }
         guard isTwoWay || reader.take("->") else {
             throw reader.error(
@@ -67,23 +67,30 @@ extension ScriptParser {
             }
             if isNeeded {
                 throw reader.error(
-                    "missing-statement", "the two-way sync before has no \"back\"",
+                    "missing-statement", "the two-way directive before has no \"back\"",
                     hint: "add -- migrator:back and the SELECT that leads back")
             }
         } else if isNeeded {
             throw source.error(
-                "missing-statement", "a two-way sync has no \"back\"",
+                "missing-statement", "a two-way directive has no \"back\"",
                 hint: "add -- migrator:back and the SELECT that leads back", at: source.bytes.count)
         }
         return nil
     }
 
     mutating func ensure(_ reader: inout DirectiveReader) throws(ScriptError) -> Ensure {
-        let (source, target, _) = try ends(&reader, "ensure")
-        let options = try options(&reader, "ensure", allowed: ["on", "owner", "raise"], needed: ["on"])
+        let (source, target, isTwoWay) = try ends(&reader, "ensure")
+        let options = try options(
+            &reader, "ensure", allowed: ["on", "owner", "raise"] + (isTwoWay ? ["key"] : []),
+            needed: isTwoWay ? ["on", "key"] : ["on"])
+        let mapping = try nextStatement(after: reader, "ensure")
+        var back: Ensure.Back?
+        if isTwoWay, let key = options.key, let mapping = try backMapping(true) {
+            back = Ensure.Back(key: key, mapping: mapping)
+        }
         return Ensure(
             source: source, target: target, on: options.on ?? [], owner: options.owner, raise: options.raise,
-            mapping: try nextStatement(after: reader, "ensure"))
+            mapping: mapping, back: back)
     }
 
     func options(

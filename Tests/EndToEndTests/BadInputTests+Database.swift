@@ -102,11 +102,14 @@ import Testing
         let blocker = try bench.store.session()
         try blocker.execute("BEGIN; LOCK TABLE direct_messages IN ACCESS SHARE MODE")
         let processID = try blocker.query("SELECT pg_backend_pid() AS pid").first?.text("pid") ?? "none"
-        let result = try bench.run("upgrade head --lock-timeout 1s")
+        let result = try bench.run("upgrade head --lock-timeout 1s --mode window")
         #expect(result.status == 5, "\(result.standardError)")
         #expect(result.standardError.contains(processID), "\(result.standardError)")
-        blocker.close()
         #expect(try bench.store.state() == before)
+        let online = try bench.run("upgrade head --lock-timeout 1s --mode online")
+        #expect(online.status == 5, "\(online.standardError)")
+        #expect(online.standardError.contains(processID), "\(online.standardError)")
+        blocker.close()
         try bench.perform(["upgrade head", "verify"])
     }
 

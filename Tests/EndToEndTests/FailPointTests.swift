@@ -13,14 +13,26 @@ import Testing
         var command: [String]
         /// The strategy that 0002 is made to ask for.
         var strategy = ""
+        /// `--mode` of everything; empty means the database's own.
+        var mode = ""
 
-        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " ")) \(strategy)" }
+        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " ")) \(strategy) \(mode)" }
     }
 
     /// MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before each seventh.
     static let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
 
-    static let phases: [Phase] =
+    static let phases: [Phase] = ["", "window"].flatMap { mode in
+        allPhases.compactMap { phase in
+            // SQLite's own is the window.
+            if mode == "window", phase.dialect == .sqlite { return nil }
+            var phase = phase
+            phase.mode = mode
+            return phase
+        }
+    }
+
+    private static let allPhases: [Phase] =
         Dialect.allCases.flatMap { dialect -> [Phase] in
             let filled = ["upgrade 0001", " " + sampleMessages]
             return [
@@ -46,7 +58,9 @@ import Testing
         func migrate(_ arguments: [String], on store: any Store, environment: [String: String] = [:]) throws
             -> CommandResult
         {
-            try EndToEndTests.migrate(arguments, on: store, environment: environment, migrations: scripts.path)
+            let mode = phase.mode.isEmpty ? [] : ["--mode", phase.mode]
+            return try EndToEndTests.migrate(
+                arguments + mode, on: store, environment: environment, migrations: scripts.path)
         }
         for step in phase.before {
             if step.hasPrefix(" ") {
@@ -63,7 +77,8 @@ import Testing
         let (statements, commits) = try Self.counts(in: counted.standardError)
         #expect(statements > 5 && commits > 0)
 
-        var points = stride(from: 1, through: statements, by: Self.isThorough ? 1 : 7).map { "before:\($0)" }
+        let step = Self.isThorough ? 1 : phase.mode == "window" ? 31 : 7
+        var points = stride(from: 1, through: statements, by: step).map { "before:\($0)" }
         points += (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
         if Self.isThorough { points += (1...statements).map { "after:\($0)" } }
         for point in points {

@@ -29,11 +29,35 @@ final class PostgreSQLStore: Store {
     func session() throws -> any Session { try database.session() }
     func copy() throws -> any Store { try PostgreSQLStore(template: database.name) }
 
-    /// The rows sorted: what a rolled-back attempt leaves in a table's pages changes their physical order.
+    /// The schema as pg_dump shows it, next ids, and the rows of all tables, sorted: what a rolled-back attempt leaves
+    /// in a table's pages changes their physical order. A conversation goes by its people, not by its id: ids that
+    /// such an attempt drew are not drawn again.
     func state() throws -> String {
-        let lines = try dump(["--inserts"]).split(separator: "\n")
-        let isRow = { (line: Substring) in line.hasPrefix("INSERT INTO ") }
-        return (lines.filter { !isRow($0) } + lines.filter(isRow).sorted()).joined(separator: "\n")
+        let session = try database.session()
+        defer { session.close() }
+        var lines = [try dump(["--schema-only"])]
+        lines += try session.query(
+            """
+            SELECT sequencename, last_value FROM pg_sequences
+            WHERE schemaname = 'public' AND sequencename <> 'conversations_id_seq' ORDER BY 1
+            """
+        ).map { "\($0.text("sequencename") ?? "") \($0.text("last_value") ?? "")" }
+        let tables = try session.query(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+        ).compactMap { $0[0].asText }
+        for table in tables {
+            var row = "to_jsonb(t)"
+            if table == "conversations" { row += " - 'id'" }
+            if tables.contains("conversations") {
+                row += """
+                     || coalesce((SELECT jsonb_build_object('conversation_id', c.user_lo || '-' || c.user_hi)
+                         FROM public.conversations c WHERE c.id::text = to_jsonb(t) ->> 'conversation_id'), '{}')
+                    """
+            }
+            lines += try session.query("SELECT (\(row))::text AS r FROM public.\(table.quotedIdentifier) AS t")
+                .map { "\(table): \($0[0].asText ?? "")" }.sorted()
+        }
+        return lines.joined(separator: "\n")
     }
 
     /// pg_dump without the ledger and without what differs from one dump to the next.

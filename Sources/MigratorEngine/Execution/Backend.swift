@@ -150,6 +150,10 @@ public protocol Backend: TableAccess {
     var isOnlineCapable: Bool { get }
     /// Does a step in short transactions of its own, from the checkpoint on, and is done when it returns.
     func performOnline(_ work: OnlineWork) throws -> StepOutcome
+    /// Runs a statement that cannot run in a transaction; a lock that is not to be had in time is status locked.
+    func executeOutside(_ sql: String, options: RunOptions) throws
+    /// Refuses a backup whose name is taken by what is not the tool's; looks only.
+    func checkBackup(of table: TableName, context: StepContext) throws
     /// The signals that this role can read now.
     func loadSignals() -> (any LoadSignals)?
 

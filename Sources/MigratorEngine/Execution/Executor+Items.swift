@@ -98,7 +98,9 @@ extension Executor {
 
     /// The strategy of the switch that this item belongs to, decided when the first of its statements is reached;
     /// nil for an item that belongs to none.
-    func decideMove(definedBy item: FlatItem, work: inout RevisionWork) throws -> Strategy? {
+    func decideMove(
+        definedBy item: FlatItem, work: inout RevisionWork, isSilent: Bool = false
+    ) throws -> Strategy? {
         for index in work.moves.indices {
             let plan = work.moves[index]
             guard plan.ordinal == item.ordinal || plan.definition.contains(where: { $0.ordinal == item.ordinal })
@@ -125,6 +127,7 @@ extension Executor {
                         title: "strategy of \(plan.move.source) to \(plan.move.target)", state: .intent,
                         intent: decision.strategy.rawValue))
             }
+            if isSilent { return decision.strategy }
             reporter.report(
                 .note(
                     "\(plan.move.source) to \(plan.move.target): strategy \(decision.strategy.rawValue), \(decision.reason)"

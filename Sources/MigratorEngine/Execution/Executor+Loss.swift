@@ -54,7 +54,7 @@ extension Executor {
         for table: InventoryTable, columns: [String]?, work: inout RevisionWork, context: StepContext
     ) throws {
         let name = TableName(schema: table.schema, table.name)
-        if try hasFreshBackup(of: table) { return }
+        if try hasFreshBackup(of: table, work: work, context: context) { return }
         guard let columns else {
             let rows = try rowCount(name)
             if rows > 0 { work.losses.append(("rows of \(table.name)", rows)) }
@@ -72,12 +72,19 @@ extension Executor {
         }
     }
 
-    /// A registered backup of the whole table that this run made.
-    private func hasFreshBackup(of table: InventoryTable) throws -> Bool {
-        try backend.ledger.backups().contains {
-            $0.runID == run.id && $0.source == table.name && $0.schema == table.schema
+    /// A registered backup of the whole table that this upgrade or downgrade made. Where the backup and the end of
+    /// the table are transactions of their own, rows may have come between: they are archived as well.
+    private func hasFreshBackup(of table: InventoryTable, work: RevisionWork, context: StepContext) throws -> Bool {
+        let backup = try backend.ledger.backups().last {
+            $0.runID >= work.attempt && $0.source == table.name && $0.schema == table.schema
                 && ($0.kind == .table || $0.kind == .archive)
         }
+        guard let backup else { return false }
+        let name = TableName(schema: table.schema, table.name)
+        if work.isOnline, backup.kind == .archive, try rowCount(name) != backup.rows {
+            for detail in try backend.archive([name], context: context).details { reporter.report(.note(detail)) }
+        }
+        return true
     }
 
     private func rowCount(_ table: TableName) throws -> Int {

@@ -15,6 +15,23 @@ extension Executor {
         return false
     }
 
+    /// Refuses what would be refused in the middle, before anything has committed: looks, in a transaction that is
+    /// rolled back.
+    func checkBeforehand(_ items: [FlatItem], work: RevisionWork) throws {
+        var tried = work
+        try backend.session.discardingChanges {
+            for item in items where try holds(item, work: &tried) {
+                let context = work.context(item: item.ordinal, self)
+                switch item.item.action {
+                case .leftovers(let tables): _ = try backend.clearLeftovers(tables, context: context)
+                case .backup(let table): try backend.checkBackup(of: table, context: context)
+                case .switchTable: _ = try decideMove(definedBy: item, work: &tried, isSilent: true)
+                default: break
+                }
+            }
+        }
+    }
+
     func runOnline(_ item: FlatItem, work: inout RevisionWork) throws {
         guard try holds(item, work: &work) else { return }
         try checkInterruption()

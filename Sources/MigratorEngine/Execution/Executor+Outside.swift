@@ -23,10 +23,11 @@ extension Executor {
         if !isDone {
             do {
                 try removeInvalidIndex(traits)
-                try backend.session.execute(statement.text)
+                try backend.executeOutside(statement.text, options: options)
                 try checkValid(traits, statement)
-            } catch let error as DatabaseError {
-                if error.kind != .connectionLost { try? removeInvalidIndex(traits) }
+            } catch {
+                try? removeInvalidIndex(traits)
+                guard let error = error as? DatabaseError else { throw error }
                 if work.isUndo && error.saysMissing {
                     reporter.report(.note("\(statement.title): not there, the upgrade had not come so far"))
                 } else if error.kind == .cancelled || error.kind == .connectionLost {

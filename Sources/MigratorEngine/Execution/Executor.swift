@@ -41,7 +41,13 @@ final class Executor {
             let segments = Segment.cut(
                 items.filter { !work.done.contains($0.ordinal) }, script: planned.script, isOnline: work.isOnline)
             work.prepareMoves(items, isUpgrade: planned.direction == .upgrade)
-            if work.isOnline, planned.direction == .downgrade { try beginOnlineDowngrade(work: &work) }
+            if work.isOnline {
+                if planned.direction == .downgrade {
+                    try beginOnlineDowngrade(work: &work)
+                } else if work.attempt == run.id {
+                    try checkBeforehand(items, work: work)
+                }
+            }
             for (index, segment) in segments.enumerated() {
                 switch segment {
                 case .transaction(let items):

@@ -8,6 +8,8 @@ extension PostgreSQLBackend {
         var total = 0
         for table in tables {
             guard try tableExists(table) else { continue }
+            // Until the table is gone, nobody writes what the archive would lack.
+            try session.execute("LOCK TABLE \(quoted(table)) IN ACCESS EXCLUSIVE MODE")
             guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(table)))").asBool else { continue }
             let outcome = try makeBackup(of: table, kind: .archive, context: context)
             total += outcome.rows ?? 0

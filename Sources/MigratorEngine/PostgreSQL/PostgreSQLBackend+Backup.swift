@@ -122,6 +122,12 @@ extension PostgreSQLBackend {
         return [try setAside(occupant, context: context)]
     }
 
+    public func checkBackup(of table: TableName, context: StepContext) throws {
+        guard let source = try catalog.relation(table) else { return }
+        _ = try makeRoom(
+            for: TableName(schema: source.schema, Self.truncated(source.name, suffix: "_backup")), context: context)
+    }
+
     /// A name with a suffix within PostgreSQL's 63 bytes; the front is cut, at a character's boundary.
     static func truncated(_ name: String, suffix: String) -> String {
         var front = name

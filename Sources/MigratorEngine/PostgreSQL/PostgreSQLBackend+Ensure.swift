@@ -9,6 +9,7 @@ extension PostgreSQLBackend {
         let rows = try insert(ensure, mapping, shadow: "")
         try refuse(ensure, try EnsureCheck().result(of: ensure, self))
         try createEnsureTriggers(ensure, mapping, beforeRow: beforeRow, context: context)
+        if ensure.back != nil { try createWayBack(of: ensure, context: context) }
         return StepOutcome(rows: rows, details: ["every row is there"])
     }
 
@@ -53,11 +54,12 @@ extension PostgreSQLBackend {
         _ ensure: Ensure, _ mapping: PostgreSQLMapping, beforeRow: Bool, context: StepContext
     ) throws {
         try createTriggers(
-            "ensure", name: triggerName("ensure", context: context), body: body(ensure, mapping),
+            "ensure", name: triggerName("ensure", context: context), body: body(ensure, mapping, context),
             on: ensure.source, target: ensure.target,
             events: [
                 ("\(beforeRow ? "BEFORE" : "AFTER") INSERT OR UPDATE", true)
-            ] + (ensure.owner == nil ? [] : [("AFTER DELETE", true)]), context: context)
+            ] + (ensure.owner == nil ? [] : [("AFTER DELETE", true)]),
+            lockTimeout: ensure.back == nil ? nil : Self.holdersPatience, context: context)
     }
 
     /// Safe beside others that create the same row: the one that comes second inserts nothing.
@@ -72,15 +74,21 @@ extension PostgreSQLBackend {
             conflict =
                 "DO UPDATE SET \(updated) WHERE \(raise.rank(of: "excluded.\(column)")) > \(raise.rank(of: "t.\(column)"))"
         }
+        // A row that is there already would draw a value from a sequence for nothing.
+        let join = ensure.on.map { "known.\($0.quotedIdentifier) = mapping.\($0.quotedIdentifier)" }
+        let absent =
+            ensure.raise == nil
+            ? "WHERE NOT EXISTS (SELECT 1 FROM \(quoted(ensure.target)) AS known WHERE \(join.joined(separator: " AND ")))"
+            : ""
         return """
             \(shadow) INSERT INTO \(quoted(ensure.target)) AS t (\(mapping.columnList))
             SELECT \(mapping.columnList) FROM (
             \(ensure.mapping.text)
-            ) AS mapping \(shadow.isEmpty ? "" : "ORDER BY \(on)") ON CONFLICT (\(on)) \(conflict)
+            ) AS mapping \(absent) \(shadow.isEmpty ? "" : "ORDER BY \(on)") ON CONFLICT (\(on)) \(conflict)
             """
     }
 
-    private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping) -> String {
+    private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping, _ context: StepContext) -> String {
         let deletion = ensure.owner.map { owner in
             """
             IF TG_OP = 'DELETE' THEN
@@ -89,11 +97,18 @@ extension PostgreSQLBackend {
             END IF;
             """
         }
+        let way = ensure.back.map { (setting: self.way(context), key: $0.key.quotedIdentifier) }
+        let outset = way.map { "DECLARE before text := coalesce(current_setting('\($0.setting)', true), '');" } ?? ""
+        let lead = way.map { "PERFORM set_config('\($0.setting)', NEW.\($0.key)::text, true);" } ?? ""
+        let leave = way.map { "PERFORM set_config('\($0.setting)', before, true);" } ?? ""
         return """
+            \(outset)
             BEGIN
                 \(deletion ?? "")
                 \(Self.leaveToBackfill)
+                \(lead)
                 \(insertion(ensure, mapping, shadow: shadow(ensure.source, by: "NEW")));
+                \(leave)
                 RETURN NEW;
             END
             """

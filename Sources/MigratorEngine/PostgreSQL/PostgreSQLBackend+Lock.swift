@@ -173,5 +173,5 @@ extension Duration {
 
 extension Double {
     /// Without a fraction where there is none.
-    fileprivate var shown: String { self == rounded() ? String(Int(self)) : String(self) }
+    var shown: String { self == rounded() ? String(Int(self)) : String(self) }
 }

@@ -2,15 +2,9 @@ import MigratorDatabase
 import MigratorScript
 
 extension PostgreSQLBackend {
-    /// One way: the rows are brought over and compared, then triggers keep the target equal (window mode: the
+    /// The rows are brought over and compared, then triggers keep the target equal, or both sides (window mode: the
     /// source is locked against writers, so the load needs no trigger beside it).
     public func performSync(_ sync: Sync, context: StepContext) throws -> StepOutcome {
-        guard sync.back == nil else {
-            throw MigratorError(
-                "two-way-sync-unsupported", .malformedScripts,
-                "a sync in two directions is not available yet", hint: "write \(sync.source) -> \(sync.target)",
-                location: sync.mapping?.location)
-        }
         let mapping = try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
         try requireRowLocal(
             mapping, "the sync of \"\(sync.source)\" to \"\(sync.target)\"", location: sync.mapping?.location)
@@ -19,21 +13,31 @@ extension PostgreSQLBackend {
             mapping, into: sync.target, source: sync.source, key: sync.key, statement: sync.mapping,
             conflict: "ON CONFLICT (\(sync.key.quotedIdentifier)) DO NOTHING", context: context)
         try prove(sync, mapping: mapping, context: context)
-        try createTriggers(
-            "sync", name: triggerName("sync", context: context), body: syncBody(sync, mapping), on: sync.source,
-            target: sync.target,
-            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)], context: context)
+        try createSyncTriggers("sync", sync, mapping, context: context)
+        if sync.back != nil { try createWayBack(of: sync, context: context) }
         return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+    }
+
+    /// The triggers that lead from the source to the target.
+    func createSyncTriggers(
+        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, context: StepContext
+    ) throws {
+        try createTriggers(
+            kind, name: triggerName(kind, context: context),
+            body: syncBody(sync, mapping, way: sync.back == nil ? nil : way(context)), on: sync.source,
+            target: sync.target,
+            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
+            lockTimeout: sync.back == nil ? nil : Self.holdersPatience, context: context)
     }
 
     /// ONLINE.md H1: an upsert, and on the way of a delete the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
-    func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping) -> String {
+    /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
+    func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
-        let assignments = mapping.columns.filter { $0 != sync.key }.map {
-            "\($0.quotedIdentifier) = excluded.\($0.quotedIdentifier)"
-        }
+        let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
+        let assignments = others.map { "\($0) = excluded.\($0)" }
         let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
         func upsert(_ row: String) -> String {
             """
@@ -44,14 +48,22 @@ extension PostgreSQLBackend {
             ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update)
             """
         }
+        func lead(_ row: String) -> String {
+            way.map { "PERFORM set_config('\($0)', \(row).\(key)::text, true);" } ?? ""
+        }
+        let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
+        let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
         return """
-            DECLARE placed bigint;
+            DECLARE
+                placed bigint;
+                \(outset)
             BEGIN
                 IF TG_OP = 'TRUNCATE' THEN
                     DELETE FROM \(target);
                     RETURN NULL;
                 END IF;
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
+                    \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
                     IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
                         \(upsert("OLD"));
@@ -59,12 +71,14 @@ extension PostgreSQLBackend {
                     END IF;
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
+                    \(lead("NEW"))
                     \(upsert("NEW"));
                     GET DIAGNOSTICS placed = ROW_COUNT;
                     IF placed = 0 THEN
                         DELETE FROM \(target) AS t WHERE t.\(key) = NEW.\(key);
                     END IF;
                 END IF;
+                \(leave)
                 RETURN NULL;
             END
             """

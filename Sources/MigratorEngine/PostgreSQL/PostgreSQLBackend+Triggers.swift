@@ -19,17 +19,19 @@ extension PostgreSQLBackend {
     /// its TimeZone or search_path changes nothing (H6, H17, H21).
     /// - Parameter events: what stands between CREATE TRIGGER name and ON table, such as `AFTER INSERT OR UPDATE`,
     ///   with whether it fires for each row.
+    /// - Parameter lockTimeout: how long the function waits for a lock.
     func createTriggers(
         _ kind: String, name: String, body: String, on source: TableName, target: TableName,
-        events: [(event: String, isRow: Bool)], context: StepContext
+        events: [(event: String, isRow: Bool)], lockTimeout: String? = nil, context: StepContext
     ) throws {
         let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
         let tag = "$migrator$"
+        let patience = lockTimeout.map { "SET lock_timeout = \($0.quotedLiteral)" } ?? ""
         try session.execute(
             """
             CREATE FUNCTION \(function)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
             SET search_path = pg_catalog, \(schema.quotedIdentifier), pg_temp
-            SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres'
+            SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' \(patience)
             AS \(tag)
             #variable_conflict use_column
             \(body)
@@ -78,8 +80,8 @@ extension PostgreSQLBackend {
     public func performUnsync(
         source: TableName, target: TableName, context: StepContext
     ) throws -> StepOutcome {
-        let name = "\(source) -> \(target)"
-        let objects = try ledger.objects(kind: "sync").filter { $0.name == name }
+        let names = ["\(source) -> \(target)", "\(target) -> \(source)"]
+        let objects = try ledger.objects(kind: "sync").filter { names.contains($0.name) }
         for object in objects { try removeTrigger(object) }
         return StepOutcome(
             details: [objects.isEmpty ? "no trigger of it is left, the data stays" : "triggers removed, the data stays"]

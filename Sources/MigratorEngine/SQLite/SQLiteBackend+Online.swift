@@ -5,5 +5,7 @@ extension SQLiteBackend {
     public var defaultMode: MigrationMode { .window }
     public var isOnlineCapable: Bool { false }
     public func performOnline(_ work: OnlineWork) throws -> StepOutcome { StepOutcome() }
+    public func executeOutside(_ sql: String, options: RunOptions) throws { try session.execute(sql) }
+    public func checkBackup(of table: TableName, context: StepContext) throws {}
     public func loadSignals() -> (any LoadSignals)? { nil }
 }

@@ -87,10 +87,10 @@ extension PostgreSQLBackend {
             }
             try dropInvalidIndex(name)
             do {
-                try session.execute(statement)
+                try executeOutside(statement, options: work.context.options)
             } catch {
-                if error.kind != .connectionLost { try? dropInvalidIndex(name) }
-                guard error.isAboutRows else { throw error }
+                try? dropInvalidIndex(name)
+                guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
                 throw MigratorError(
                     "index-impossible", .difference,
                     "the index \"\(name.name)\" cannot be built: \(error.message); nothing was cut over",
@@ -124,19 +124,61 @@ extension PostgreSQLBackend {
     }
 
     /// Drops an index without a lock that writers wait behind; one that is gone already is none.
-    func dropIndexOnline(_ name: TableName) throws {
+    func dropIndexOnline(_ name: TableName, options: RunOptions) throws {
         guard try isIndexValid(name) != nil else { return }
-        try session.execute("DROP INDEX CONCURRENTLY IF EXISTS \(quoted(name))")
+        try executeOutside("DROP INDEX CONCURRENTLY IF EXISTS \(quoted(name))", options: options)
     }
 
     // MARK: Backup
 
     /// From one snapshot, under no lock that anybody waits for (ONLINE.md H22).
     private func backupOnline(_ table: TableName, _ work: OnlineWork) throws -> StepOutcome {
-        try brief(work, isolation: "REPEATABLE READ") { next in
-            let outcome = try makeBackup(of: table, kind: .table, context: work.context)
-            next.notes["details"] = outcome.details
-            return outcome
+        try work.phase("backup") {
+            try brief(work, isolation: "REPEATABLE READ", finishing: "backup") { next in
+                let outcome = try makeBackup(of: table, kind: .table, context: work.context)
+                next.rows = outcome.rows ?? 0
+                next.notes["details"] = outcome.details
+            }
+        }
+        return StepOutcome(rows: work.checkpoint.rows, details: work.checkpoint.notes["details"] ?? [])
+    }
+
+    // MARK: Statements outside of transactions
+
+    /// Runs a statement that cannot run in a transaction, and gives up on a lock after the lock timeout.
+    public func executeOutside(_ sql: String, options: RunOptions) throws {
+        try session.execute("SET lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))")
+        defer { try? session.execute("SET lock_timeout = 0") }
+        do {
+            try session.execute(sql)
+        } catch {
+            guard error.kind == .lockNotAvailable else { throw error }
+            throw MigratorError(
+                "table-locked", .locked,
+                "a lock could not be had in \(options.lockTimeout.seconds.shown) s: \(error.message)",
+                hint: "end the transactions that hold it, or give more time with --lock-timeout",
+                details: try oldestTransactions())
+        }
+    }
+
+    /// Who has been in a transaction for longest: what an index that is built concurrently waits for.
+    private func oldestTransactions() throws -> [String] {
+        try session.query(
+            """
+            SELECT pid, usename, application_name, state, round(extract(epoch FROM clock_timestamp() - xact_start)) AS age,
+                   regexp_replace(left(query, 80), '\\s+', ' ', 'g') AS query
+            FROM pg_catalog.pg_stat_activity
+            WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+            ORDER BY xact_start LIMIT 5
+            """
+        ).map { row in
+            var line = "server process \(row.text("pid") ?? "?")"
+            if let user = row.text("usename") { line += ", role \(user.quotedIdentifier)" }
+            if let name = row.text("application_name"), !name.isEmpty { line += ", application \(name.quotedIdentifier)" }
+            if let age = row.text("age") { line += ", for \(age) s" }
+            if let state = row.text("state") { line += ", \(state)" }
+            if let query = row.text("query"), !query.isEmpty { line += ": \(query)" }
+            return line
         }
     }
 }

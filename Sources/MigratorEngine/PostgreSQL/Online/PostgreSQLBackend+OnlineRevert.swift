@@ -66,7 +66,8 @@ extension PostgreSQLBackend {
         }
         let reached = try upgrade.flatMap { try work.upgradeCheckpoint(item: $0.ordinal) } ?? Checkpoint()
         for index in reached.notes["built"] ?? [] {
-            try dropIndexOnline(TableName(schema: move.target.schema ?? schema, index))
+            try dropIndexOnline(
+                TableName(schema: move.target.schema ?? schema, index), options: work.context.options)
         }
         // Made by this upgrade alone, as its fingerprint says.
         let relation = "\(move.source.schema ?? schema).\(move.source.name)"

@@ -8,6 +8,15 @@ extension PostgreSQLBackend {
 
     func syncOnline(_ sync: Sync, _ work: OnlineWork) throws -> StepOutcome {
         let rows = try placeAndProve(Placement(sync: sync, triggers: "sync", isComplete: true), work)
+        if sync.back != nil {
+            try work.phase("back") {
+                try brief(
+                    work,
+                    locking: { try lock(sync.source, .shareRowExclusive) + lock(sync.target, .shareRowExclusive) },
+                    finishing: "back", changesSchema: true
+                ) { _ in try createWayBack(of: sync, context: work.context) }
+            }
+        }
         return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows) rows compared, 0 differences"])
     }
 
@@ -63,6 +72,15 @@ extension PostgreSQLBackend {
             }
             try refuse(ensure, result, nothing: "nothing was cut over")
             try brief(work, finishing: "verify") { _ in }
+        }
+        if ensure.back != nil {
+            try work.phase("back") {
+                try brief(
+                    work,
+                    locking: { try lock(ensure.source, .shareRowExclusive) + lock(ensure.target, .shareRowExclusive) },
+                    finishing: "back", changesSchema: true
+                ) { _ in try createWayBack(of: ensure, context: work.context) }
+            }
         }
         return StepOutcome(rows: work.checkpoint.rows, details: ["every row is there"])
     }

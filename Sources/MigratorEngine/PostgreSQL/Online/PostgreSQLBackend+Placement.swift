@@ -32,11 +32,7 @@ extension PostgreSQLBackend {
                 work, locking: { try lock(sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
             ) { _ in
-                try createTriggers(
-                    placement.triggers, name: triggerName(placement.triggers, context: work.context),
-                    body: syncBody(sync, mapping), on: sync.source, target: sync.target,
-                    events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
-                    context: work.context)
+                try createSyncTriggers(placement.triggers, sync, mapping, context: work.context)
             }
         }
 

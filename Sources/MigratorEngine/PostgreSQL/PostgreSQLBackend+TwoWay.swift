@@ -1,0 +1,216 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Syncs in two directions: what is written to the target leads back to the source (ONLINE.md, "Two-way sync").
+///
+/// One side holds, the other yields. Both lock the holder's row first, then the yielder's: a writer of the holding
+/// side has it already and waits for the other; a writer of the yielding side takes it only where nobody else has
+/// it, and else gets 40001 at once, so that there is no circle to wait in.
+extension PostgreSQLBackend {
+    /// How long a trigger of the holding side waits for a row: below deadlock_timeout.
+    static let holdersPatience = "800ms"
+    /// How long a statement of the yielding side waits.
+    static let yieldersPatience = "300ms"
+
+    /// The setting that says which row is being led over, so that the way back leaves that one alone. By row, not
+    /// by depth: what the application's own triggers write to other rows meanwhile is led over as well (H4).
+    func way(_ context: StepContext) -> String {
+        let revision = context.revision.unicodeScalars.map { scalar in
+            scalar.isASCII && scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) ? String(scalar) : "_"
+        }.joined()
+        return "migrator.way_\(revision)_\(context.item)"
+    }
+
+    // MARK: Sync
+
+    func createWayBack(of sync: Sync, context: StepContext) throws {
+        guard let back = sync.back else { return }
+        let mapping = try analyse(back.mapping, source: sync.target, target: sync.source, key: sync.key)
+        try requireRowLocal(
+            mapping, "the way back from \"\(sync.target)\" to \"\(sync.source)\"", location: back.mapping?.location)
+        let holder = back.yields == sync.target ? sync.source : sync.target
+        let yielder = back.yields
+        try createTriggers(
+            "sync", name: triggerName("back", context: context),
+            body: backBody(
+                mapping, from: sync.target, to: sync.source, key: sync.key, inserts: true, way: way(context)),
+            on: sync.target, target: sync.source,
+            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("BEFORE TRUNCATE", false)],
+            lockTimeout: Self.holdersPatience, context: context)
+        let key = sync.key.quotedIdentifier
+        try createTriggers(
+            "sync", name: triggerName("hold", context: context),
+            body: """
+                BEGIN
+                    IF TG_OP <> 'INSERT' THEN
+                        PERFORM 1 FROM \(quoted(yielder)) AS t WHERE t.\(key) = OLD.\(key) FOR UPDATE;
+                    END IF;
+                    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+                END
+                """, on: holder, target: yielder, events: [("BEFORE UPDATE OR DELETE", true)],
+            lockTimeout: Self.holdersPatience, context: context)
+        var locks = ["IF TG_OP <> 'INSERT' THEN \(takeOrYield("OLD.\(key)", key: key, of: holder, way: way(context))) END IF;"]
+        for column in try selfReferences(of: yielder, key: sync.key) {
+            let parent = "NEW.\(column.quotedIdentifier)"
+            locks.append(
+                "IF TG_OP <> 'DELETE' AND \(parent) IS NOT NULL THEN \(takeOrYield(parent, key: key, of: holder, strength: "KEY SHARE", way: way(context))) END IF;"
+            )
+        }
+        try createYielding(locks, on: yielder, holder: holder, context: context)
+    }
+
+    // MARK: Ensure
+
+    func createWayBack(of ensure: Ensure, context: StepContext) throws {
+        guard let back = ensure.back else { return }
+        let mapping = try analyse(back.mapping, source: ensure.target, target: ensure.source, key: back.key)
+        guard mapping.columns.contains(back.key), mapping.columns.count > 1 else {
+            throw MigratorError(
+                "mapping-column", .malformedScripts,
+                "the way back of \"ensure\" must yield the key \"\(back.key)\" and a column besides",
+                hint: "select both", location: back.mapping.location)
+        }
+        try createTriggers(
+            "ensure", name: triggerName("back", context: context),
+            body: backBody(
+                mapping, from: ensure.target, to: ensure.source, key: back.key, inserts: false, way: way(context)),
+            on: ensure.target, target: ensure.source, events: [("AFTER INSERT OR UPDATE", true)],
+            lockTimeout: Self.holdersPatience, context: context)
+        let key = back.key.quotedIdentifier
+        let lock = """
+            \(shadow(ensure.target, by: "NEW")) SELECT m.\(key) INTO twin FROM (\(mapping.select)
+            ) AS m;
+            IF twin IS NOT NULL THEN
+                \(takeOrYield("twin", key: key, of: ensure.source, way: way(context)))
+            END IF;
+            """
+        let type = try keyType(of: ensure.source, key: back.key)
+        try createYielding(
+            ["IF TG_OP <> 'DELETE' THEN \(lock) END IF;"], declaring: "twin \(type);", on: ensure.target,
+            holder: ensure.source, kind: "ensure", context: context)
+    }
+
+    // MARK: Parts
+
+    /// The row of the holder is locked where nobody else has it; a row that is being led over has been locked by
+    /// whoever leads it.
+    private func takeOrYield(
+        _ value: String, key: String, of holder: TableName, strength: String = "NO KEY UPDATE", way: String
+    ) -> String {
+        """
+        IF coalesce(current_setting('\(way)', true), '') IS DISTINCT FROM \(value)::text THEN
+            PERFORM 1 FROM \(quoted(holder)) AS t WHERE t.\(key) = \(value) FOR \(strength) SKIP LOCKED;
+            IF NOT FOUND AND EXISTS (SELECT 1 FROM \(quoted(holder)) AS t WHERE t.\(key) = \(value)) THEN
+                RAISE EXCEPTION 'the row % of % is being written by another transaction', \(value), \(holder.name.quotedLiteral)
+                    USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again.';
+            END IF;
+        END IF;
+        """
+    }
+
+    private func createYielding(
+        _ locks: [String], declaring: String = "", on yielder: TableName, holder: TableName, kind: String = "sync",
+        context: StepContext
+    ) throws {
+        try createTriggers(
+            kind, name: triggerName("yield", context: context),
+            body: """
+                \(declaring.isEmpty ? "" : "DECLARE \(declaring)")
+                BEGIN
+                    \(locks.joined(separator: "\n"))
+                    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+                END
+                """, on: yielder, target: holder, events: [("BEFORE INSERT OR UPDATE OR DELETE", true)],
+            context: context)
+        // For the rest of the writer's transaction, and never longer than the writer would wait by itself.
+        try createTriggers(
+            kind, name: triggerName("patience", context: context),
+            body: """
+                DECLARE own bigint := (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout');
+                BEGIN
+                    IF own = 0 OR own > extract(epoch FROM interval '\(Self.yieldersPatience)') * 1000 THEN
+                        PERFORM set_config('lock_timeout', '\(Self.yieldersPatience)', true);
+                    END IF;
+                    RETURN NULL;
+                END
+                """, on: yielder, target: holder, events: [("BEFORE INSERT OR UPDATE OR DELETE", false)],
+            context: context)
+    }
+
+    /// Leads a row back: only columns whose mapped value has changed, and only where the other side differs.
+    /// - Parameter inserts: whether rows of the other side come and go with these.
+    private func backBody(
+        _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, inserts: Bool, way: String
+    ) -> String {
+        let quotedKey = key.quotedIdentifier
+        let target = quoted(to)
+        let others = mapping.columns.filter { $0 != key }.map(\.quotedIdentifier)
+        func make(_ row: String, into record: String) -> String {
+            "\(shadow(from, by: row)) SELECT \(mapping.columnList) INTO \(record) FROM (\(mapping.select)\n) AS m;"
+        }
+        let assignments = others.map {
+            "\($0) = CASE WHEN made.\($0) IS DISTINCT FROM was.\($0) THEN made.\($0) ELSE t.\($0) END"
+        }.joined(separator: ", ")
+        let changed = others.map {
+            "(made.\($0) IS DISTINCT FROM was.\($0) AND t.\($0) IS DISTINCT FROM made.\($0))"
+        }.joined(separator: " OR ")
+        let values = mapping.columns.map { "made.\($0.quotedIdentifier)" }.joined(separator: ", ")
+        let update = others.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+        let insert = """
+            INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE VALUES (\(values))
+            ON CONFLICT (\(quotedKey)) DO \(others.isEmpty ? "NOTHING" : "UPDATE SET \(update)");
+            """
+        let coming =
+            inserts
+            ? """
+            IF TG_OP = 'TRUNCATE' THEN
+                RAISE EXCEPTION 'TRUNCATE of % is not led back to %', \(from.name.quotedLiteral), \(to.name.quotedLiteral)
+                    USING ERRCODE = 'feature_not_supported', HINT = 'Delete the rows.';
+            END IF;
+            """ : ""
+        let going =
+            inserts
+            ? """
+            IF was.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
+                DELETE FROM \(target) AS t WHERE t.\(quotedKey) = was.\(quotedKey);
+            END IF;
+            IF made.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
+                \(insert)
+                RETURN NULL;
+            END IF;
+            """ : ""
+        let led = inserts ? "coalesce(made.\(quotedKey), was.\(quotedKey))" : "made.\(quotedKey)"
+        return """
+            DECLARE
+                made record;
+                was record;
+            BEGIN
+                \(coming)
+                \(make("NULL::\(quoted(from))", into: "was"))
+                IF TG_OP <> 'INSERT' THEN
+                    \(make("OLD", into: "was"))
+                END IF;
+                \(make("NULL::\(quoted(from))", into: "made"))
+                IF TG_OP <> 'DELETE' THEN
+                    \(make("NEW", into: "made"))
+                END IF;
+                IF \(led)::text = current_setting('\(way)', true) THEN
+                    RETURN NULL;
+                END IF;
+                \(going)
+                IF made.\(quotedKey) IS NOT NULL THEN
+                    UPDATE \(target) AS t SET \(assignments) WHERE t.\(quotedKey) = made.\(quotedKey) AND (\(changed));
+                END IF;
+                RETURN NULL;
+            END
+            """
+    }
+
+    /// Columns that refer to the key of their own table.
+    private func selfReferences(of table: TableName, key: String) throws -> [String] {
+        guard let oid = try catalog.oid(of: table) else { return [] }
+        return try catalog.constraints(of: oid).filter {
+            $0.kind == .foreignKey && $0.referencedOID == oid && $0.columns.count == 1 && $0.referencedColumns == [key]
+        }.flatMap(\.columns)
+    }
+}

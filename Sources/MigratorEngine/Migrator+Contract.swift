@@ -1,3 +1,4 @@
+import MigratorDatabase
 import MigratorScript
 
 extension Migrator {
@@ -34,28 +35,38 @@ extension Migrator {
         }
     }
 
-    /// One transaction: the backend's work, the fingerprint of what it left, the ledger.
+    /// The proof first, then one short transaction, tried again where a lock could not be had in a moment: the
+    /// backend's work, the fingerprint of what it left, the ledger.
     private func contract(
         _ record: RevisionRecord, script: Script, executor: Executor
     ) throws -> StepOutcome {
         let items = script.upgrade.flatItems.filter {
             if case .switchTable = $0.action { true } else { false }
         }
-        try backend.beginWork(for: items, run: executor.run, options: executor.options, reporter: reporter)
-        do {
-            let context = StepContext(
-                runID: executor.run.id, revision: record.revision, direction: .upgrade, item: -1,
-                options: executor.options, reporter: reporter)
-            let before = try backend.schemaSnapshot(of: nil)
-            let outcome = try backend.contract(revision: record.revision, context: context)
-            let after = try backend.schemaSnapshot(of: nil)
-            try amendFingerprints(since: record.revision, from: before, to: after)
-            try backend.ledger.setContracted(record.revision)
-            try backend.commitWork()
-            return outcome
-        } catch {
-            backend.rollbackWork()
-            throw error
+        let context = StepContext(
+            runID: executor.run.id, revision: record.revision, direction: .upgrade, item: -1,
+            options: executor.options, reporter: reporter)
+        try backend.prepareContract(of: script, context: context)
+        var options = executor.options
+        options.isBrief = true
+        let deadline = ContinuousClock.now + options.lockTimeout
+        var attempt = 1
+        while true {
+            try backend.beginWork(for: items, run: executor.run, options: options, reporter: reporter)
+            do {
+                let before = try backend.schemaSnapshot(of: nil)
+                let outcome = try backend.contract(revision: record.revision, context: context)
+                let after = try backend.schemaSnapshot(of: nil)
+                try amendFingerprints(since: record.revision, from: before, to: after)
+                try backend.ledger.setContracted(record.revision)
+                try backend.commitWork()
+                return outcome
+            } catch {
+                backend.rollbackWork()
+                guard let error = error as? DatabaseError, error.canBeTriedAgain else { throw error }
+                try executor.waitForLock(error, attempt: attempt, until: deadline)
+                attempt += 1
+            }
         }
     }
 

@@ -27,6 +27,13 @@ public struct RunOptions: Sendable {
     var isBrief = false
 
     public init() {}
+
+    /// For tidying up on the way out of an error.
+    static var impatient: RunOptions {
+        var options = RunOptions()
+        options.lockTimeout = .milliseconds(500)
+        return options
+    }
 }
 
 public typealias Direction = MigratorPlan.Direction

@@ -114,10 +114,10 @@ import Testing
 
     // MARK: Helpers
 
-    static func fixture(_ name: String, _ dialect: Dialect) throws -> String {
+    static func fixture(_ name: String, _ dialect: Dialect, count: Int = messages) throws -> String {
         let path = "\(MigratorBinary.packageFolder)/Tests/Fixtures/\(dialect.rawValue)/\(name).sql"
         return try String(contentsOfFile: path, encoding: .utf8)
-            .replacingOccurrences(of: "{count}", with: String(messages))
+            .replacingOccurrences(of: "{count}", with: String(count))
     }
 
     static func named(_ write: String, new: String, old: String) -> String {

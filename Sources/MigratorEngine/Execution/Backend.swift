@@ -168,6 +168,8 @@ public protocol Backend: TableAccess {
     func removeTriggers(ofRevision revision: String, context: StepContext) throws
 
     // MARK: Later
+    /// What must be proved before a soak may end, without a lock.
+    func prepareContract(of script: Script, context: StepContext) throws
     /// Ends the soak of a revision: view, follower, reverse trigger.
     func contract(revision: String, context: StepContext) throws -> StepOutcome
     /// Content hash of a table's columns by the backend's own algorithm: rows, hash.

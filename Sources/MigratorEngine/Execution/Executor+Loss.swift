@@ -64,12 +64,33 @@ extension Executor {
         let rows =
             try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(name)) WHERE \(anyValue)").asInt ?? 0
         guard rows > 0 else { return }
+        if try work.isOnline && areComputed(columns, of: name, work: work) { return }
         if work.planned.direction == .downgrade {
             let outcome = try backend.archiveColumns(columns, of: name, context: context)
             for detail in outcome.details { reporter.report(.note(detail)) }
         } else {
             work.losses.append(("values of \(table.name).\(columns.joined(separator: ", "))", rows))
         }
+    }
+
+    /// Whether the upgrade's own `fill` makes every value of the columns again, so that nothing goes with them.
+    private func areComputed(_ columns: [String], of table: TableName, work: RevisionWork) throws -> Bool {
+        for item in work.planned.script.upgrade.flatItems {
+            guard case .fill(let fill) = item.action, fill.table.name == table.name else { continue }
+            let key = fill.key.quotedIdentifier
+            let computed = try backend.session.describe(fill.mapping.text)
+            guard columns.allSatisfy(computed.contains) else { continue }
+            let others = columns.map {
+                "t.\($0.quotedIdentifier) IS NOT NULL AND t.\($0.quotedIdentifier) IS DISTINCT FROM m.\($0.quotedIdentifier)"
+            }
+            return try backend.session.query(
+                """
+                SELECT 1 FROM \(backend.quoted(table)) AS t LEFT JOIN (\(fill.mapping.text)
+                ) AS m ON m.\(key) = t.\(key) WHERE \(others.joined(separator: " OR ")) LIMIT 1
+                """
+            ).isEmpty
+        }
+        return false
     }
 
     /// A registered backup of the whole table that this upgrade or downgrade made. Where the backup and the end of

@@ -22,11 +22,11 @@ extension Executor {
         let isDone = try isRestart && judge(traits, before: work.intents[item.ordinal] ?? "", work: work)
         if !isDone {
             do {
-                try removeInvalidIndex(traits)
+                try removeInvalidIndex(traits, options: options)
                 try backend.executeOutside(statement.text, options: options)
                 try checkValid(traits, statement)
             } catch {
-                try? removeInvalidIndex(traits)
+                try? removeInvalidIndex(traits, options: .impatient)
                 guard let error = error as? DatabaseError else { throw error }
                 if work.isUndo && error.saysMissing {
                     reporter.report(.note("\(statement.title): not there, the upgrade had not come so far"))
@@ -92,13 +92,14 @@ extension Executor {
     }
 
     /// A cancelled or failed build leaves an invalid index, which IF NOT EXISTS would then accept.
-    private func removeInvalidIndex(_ traits: StatementTraits) throws {
+    private func removeInvalidIndex(_ traits: StatementTraits, options: RunOptions) throws {
         guard case .create(let index?, let table)? = traits.concurrentIndex,
             try indexState(index, table: table) == false
         else { return }
         reporter.report(.note("index \"\(index.name)\" is invalid: it is dropped and built again"))
-        try backend.session.execute(
-            "DROP INDEX CONCURRENTLY " + backend.quoted(TableName(schema: table.schema, index.name)))
+        try backend.executeOutside(
+            "DROP INDEX CONCURRENTLY " + backend.quoted(TableName(schema: table.schema, index.name)),
+            options: options)
     }
 
     private func checkValid(_ traits: StatementTraits, _ statement: Statement) throws {

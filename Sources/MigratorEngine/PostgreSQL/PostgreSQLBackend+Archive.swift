@@ -31,6 +31,8 @@ extension PostgreSQLBackend {
         _ columns: [String], of table: TableName, where condition: String, context: StepContext
     ) throws -> StepOutcome {
         guard let source = try catalog.relation(table) else { return StepOutcome() }
+        // Until the columns are gone, nobody writes what the archive would lack.
+        try session.execute("LOCK TABLE \(source.quoted) IN ACCESS EXCLUSIVE MODE")
         let keys = try catalog.constraints(of: source.oid).first { $0.kind == .primaryKey }?.columns ?? []
         let kept = keys + columns.filter { !keys.contains($0) }
         let list = kept.map(\.quotedIdentifier).joined(separator: ", ")

@@ -13,6 +13,9 @@ extension PostgreSQLBackend {
                 details.append("view \(view.name) dropped")
                 record.view = nil
             }
+            if let follower = record.follower {
+                details.append(try endFollowing(follower, record: &record, revision: revision))
+            }
             if let renaming = try renameSequence(record) {
                 record.undo.insert(renaming.undo, at: 0)
                 details.append(renaming.detail)
@@ -20,6 +23,48 @@ extension PostgreSQLBackend {
             try ledger.updateObject(object.id, detail: try record.json())
         }
         return StepOutcome(details: details.isEmpty ? ["nothing to do"] : details)
+    }
+
+    /// Before a soak ends, without a lock: the follower holds what the target holds.
+    public func prepareContract(of script: Script, context: StepContext) throws {
+        for object in try ledger.objects(revision: script.revision, kind: "switch") {
+            let record = try SwitchRecord(object)
+            guard let follower = record.follower?.tableName else { continue }
+            let mapping = try session.discardingChanges {
+                try analyse(
+                    script.wayBack(from: record.source.name, record.target.name)?.mapping,
+                    source: record.target.tableName, target: follower,
+                    key: record.key)
+            }
+            let comparison = try compareInStretches(
+                mapping.select, columns: mapping.columns, with: follower, key: record.key)
+            try refuse(
+                comparison, what: "the follower of \"\(record.target.name)\" is not equal to it",
+                nothing: "the soak goes on")
+        }
+    }
+
+    /// The follower's rows and its trigger go; its empty shell stays, and with it the way back.
+    private func endFollowing(
+        _ follower: SwitchRecord.Table, record: inout SwitchRecord, revision: String
+    ) throws -> String {
+        for object in try ledger.objects(revision: revision, kind: "follower") { try removeTrigger(object) }
+        try session.execute("TRUNCATE \(quoted(follower.tableName))")
+        if let target = try catalog.oid(of: record.target.tableName) {
+            let source = "\(record.source.schema.quotedIdentifier).\(record.source.name.quotedIdentifier)"
+            for child in try catalog.foreignKeysReferencing(target) where child.tableOID != target {
+                let name = child.name.quotedIdentifier
+                guard record.children?.contains("\(child.table) \(name)") == true,
+                    let definition = child.definition(referring: source)
+                else { continue }
+                record.undo.append(
+                    "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(definition)"
+                )
+            }
+        }
+        record.shell = follower
+        record.follower = nil
+        return "the follower of \(record.target.name) is emptied"
     }
 
     /// `direct_messages_id_seq` to `messages_id_seq`, where the new name is free.

@@ -45,7 +45,8 @@ extension PostgreSQLBackend {
             message + (isThere ? ", but \"\(move.target)\" does" : ""),
             hint: isThere
                 ? "if the switch has been made by other means, run migrator stamp \(context.revision)"
-                : "create \"\(move.source)\", or name the schema that holds it with --schema")
+                : "create \"\(move.source)\" or name the schema that holds it with --schema; a database that never had it is adopted by migrator stamp \(context.revision)"
+        )
     }
 
     private func checkKey(_ move: Move, of source: TableShape) throws {

@@ -53,11 +53,28 @@ extension PostgreSQLBackend {
         }
         let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
+        var place = "\(upsert("NEW")); GET DIAGNOSTICS placed = ROW_COUNT;"
+        if NegativeControl.upsert.isLeftOut {
+            let changes = others.map { "\($0) = m.\($0)" }.joined(separator: ", ")
+            place = """
+                IF TG_OP = 'UPDATE' THEN
+                    \(shadow(sync.source, by: "NEW")) UPDATE \(target) AS t SET \(changes)
+                    FROM (\(mapping.select)) AS m WHERE m.\(key) = t.\(key);
+                    placed := 1;
+                ELSE
+                    \(place)
+                END IF;
+                """
+        }
+        let isGuarded = NegativeControl.guardOfDeletes.isLeftOut ? "false AND " : ""
+        let outermost =
+            NegativeControl.nestedWrites.isLeftOut ? "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" : ""
         return """
             DECLARE
                 placed bigint;
                 \(outset)
             BEGIN
+                \(outermost)
                 IF TG_OP = 'TRUNCATE' THEN
                     DELETE FROM \(target);
                     RETURN NULL;
@@ -65,15 +82,14 @@ extension PostgreSQLBackend {
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
                     \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
-                    IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+                    IF \(isGuarded)NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
                         \(upsert("OLD"));
                         DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
                     END IF;
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
                     \(lead("NEW"))
-                    \(upsert("NEW"));
-                    GET DIAGNOSTICS placed = ROW_COUNT;
+                    \(place)
                     IF placed = 0 THEN
                         DELETE FROM \(target) AS t WHERE t.\(key) = NEW.\(key);
                     END IF;

@@ -49,7 +49,9 @@ extension PostgreSQLBackend {
                 END
                 """, on: holder, target: yielder, events: [("BEFORE UPDATE OR DELETE", true)],
             lockTimeout: Self.holdersPatience, context: context)
-        var locks = ["IF TG_OP <> 'INSERT' THEN \(takeOrYield("OLD.\(key)", key: key, of: holder, way: way(context))) END IF;"]
+        var locks = [
+            "IF TG_OP <> 'INSERT' THEN \(takeOrYield("OLD.\(key)", key: key, of: holder, way: way(context))) END IF;"
+        ]
         for column in try selfReferences(of: yielder, key: sync.key) {
             let parent = "NEW.\(column.quotedIdentifier)"
             locks.append(

@@ -6,6 +6,7 @@ extension SQLiteBackend {
     public var isOnlineCapable: Bool { false }
     public func performOnline(_ work: OnlineWork) throws -> StepOutcome { StepOutcome() }
     public func executeOutside(_ sql: String, options: RunOptions) throws { try session.execute(sql) }
+    public func prepareContract(of script: Script, context: StepContext) throws {}
     public func checkBackup(of table: TableName, context: StepContext) throws {}
     public func loadSignals() -> (any LoadSignals)? { nil }
 }

@@ -12,9 +12,10 @@ struct PairedRows {
     /// - Parameters:
     ///   - expected: a SELECT that yields `columns`, the key among them, each by its name.
     ///   - condition: which rows of either side are meant, by their key; PostgreSQL only.
+    ///   - judged: which rows of the table are to be judged at all, by their key; the others are nobody's business.
     init(
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
-        condition: String? = nil
+        condition: String? = nil, judged: String? = nil
     ) throws {
         let session = backend.session
         let comparison = ColumnComparison(session: session)
@@ -27,6 +28,8 @@ struct PairedRows {
         let key = key.quotedIdentifier
         let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
         let filter = condition.map { " WHERE \($0)" } ?? ""
+        let conditions = [condition, judged].compactMap(\.self).map { "(\($0))" }
+        let tableFilter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         let yielded = "(SELECT \(list) FROM (\(expected)\n) AS mapping\(filter)) AS e"
         let target = backend.quoted(table)
         switch session.dialect {
@@ -34,18 +37,19 @@ struct PairedRows {
             let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "t.version"] + flags
             select = """
                 SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
-                FULL JOIN (SELECT \(list), xmin AS version FROM \(target)\(filter)) AS t ON t.\(key) = e.\(key)
+                FULL JOIN (SELECT \(list), xmin AS version FROM \(target)\(tableFilter)) AS t ON t.\(key) = e.\(key)
                 """
         case .sqlite:
             // SQLite uses no index for a FULL JOIN of subqueries.
             let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "NULL AS version"] + flags
             let none = ["NULL", "t.\(key)", "NULL"] + flags.map { _ in "0" }
+            let isJudged = judged.map { "t.\(key) IN (SELECT \(key) FROM \(target) WHERE \($0)) AND " } ?? ""
             select = """
                 SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
                 LEFT JOIN \(target) AS t ON t.\(key) = e.\(key)
                 UNION ALL
                 SELECT \(none.joined(separator: ", ")) FROM \(target) AS t
-                WHERE t.\(key) NOT IN (SELECT \(key) FROM (\(expected)
+                WHERE \(isJudged)t.\(key) NOT IN (SELECT \(key) FROM (\(expected)
                 ) AS mapping WHERE \(key) IS NOT NULL)
                 """
         }

@@ -15,13 +15,14 @@ struct RowComparison {
     ///   - expected: a SELECT that yields `columns` (the key among them), each by its name.
     ///   - table: for the differences' wording, and quoted for the statement.
     ///   - range: compares only these keys; `type` is the key's.
+    ///   - judged: a condition on the table's key; rows that do not meet it are left alone.
     init(
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
-        range: KeyRange? = nil, type: String = ""
+        range: KeyRange? = nil, type: String = "", judged: String? = nil
     ) throws {
         let pairs = try PairedRows(
             expected: expected, columns: columns, table: table, key: key, backend: backend,
-            condition: range.map { $0.condition(key.quotedIdentifier, type: type) })
+            condition: range.map { $0.condition(key.quotedIdentifier, type: type) }, judged: judged)
         let isDifferent = "ek IS NULL OR tk IS NULL OR (\(pairs.differs))"
         let counts = try backend.session.query(
             """

@@ -101,10 +101,11 @@ extension PostgreSQLBackend {
         of table: TableName, key: String, in range: KeyRange, type: String, strength: String = "KEY SHARE"
     ) -> String {
         let column = key.quotedIdentifier
+        let lock = NegativeControl.rowLock.isLeftOut ? "" : "FOR \(strength)"
         return """
             \(table.name.quotedIdentifier) AS MATERIALIZED (
                 SELECT * FROM \(quoted(table)) WHERE \(range.condition(column, type: type))
-                ORDER BY \(column) FOR \(strength))
+                ORDER BY \(column) \(lock))
             """
     }
 

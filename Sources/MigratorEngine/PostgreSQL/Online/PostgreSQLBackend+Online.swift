@@ -85,11 +85,12 @@ extension PostgreSQLBackend {
                     try work.executor.pinFingerprint(of: table, revision: work.context.revision)
                 }
             }
-            try dropInvalidIndex(name)
+            try dropInvalidIndex(name, options: work.context.options)
             do {
                 try executeOutside(statement, options: work.context.options)
             } catch {
-                try? dropInvalidIndex(name)
+                // The next run drops what cannot be dropped now.
+                try? dropInvalidIndex(name, options: .impatient)
                 guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
                 throw MigratorError(
                     "index-impossible", .difference,
@@ -116,11 +117,11 @@ extension PostgreSQLBackend {
         ).first?[0].asBool
     }
 
-    private func dropInvalidIndex(_ name: TableName) throws(DatabaseError) {
+    private func dropInvalidIndex(_ name: TableName, options: RunOptions) throws {
         let isInvalid = try session.query(
             "SELECT 1 FROM pg_catalog.pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready)",
             [.text(quoted(name))])
-        if !isInvalid.isEmpty { try session.execute("DROP INDEX CONCURRENTLY \(quoted(name))") }
+        if !isInvalid.isEmpty { try executeOutside("DROP INDEX CONCURRENTLY \(quoted(name))", options: options) }
     }
 
     /// Drops an index without a lock that writers wait behind; one that is gone already is none.
@@ -174,7 +175,9 @@ extension PostgreSQLBackend {
         ).map { row in
             var line = "server process \(row.text("pid") ?? "?")"
             if let user = row.text("usename") { line += ", role \(user.quotedIdentifier)" }
-            if let name = row.text("application_name"), !name.isEmpty { line += ", application \(name.quotedIdentifier)" }
+            if let name = row.text("application_name"), !name.isEmpty {
+                line += ", application \(name.quotedIdentifier)"
+            }
             if let age = row.text("age") { line += ", for \(age) s" }
             if let state = row.text("state") { line += ", \(state)" }
             if let query = row.text("query"), !query.isEmpty { line += ": \(query)" }

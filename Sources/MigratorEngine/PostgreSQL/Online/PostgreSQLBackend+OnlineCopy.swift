@@ -119,8 +119,8 @@ extension PostgreSQLBackend {
         if undo.contains(where: { $0.contains(" TRIGGER ") }) {
             try session.execute("ALTER TABLE \(old) DISABLE TRIGGER USER")
         }
-        let way = wayBackMove(of: move, work)
-        let back = try analyse(way.mapping, source: move.target, target: move.source, key: move.key)
+        let mappingBack = work.revision.planned.script.wayBack(from: move.source.name, move.target.name)?.mapping
+        let back = try analyse(mappingBack, source: move.target, target: move.source, key: move.key)
         undo += try relax(source, for: declared, mapped: back.columns)
         let name = try freeName(
             Self.truncated("follower_\(context.revision)_\(context.item)_\(source.relation.name)", suffix: ""),
@@ -151,7 +151,7 @@ extension PostgreSQLBackend {
         try create(readers)
 
         // 7
-        let reverse = Sync(source: move.target, target: follower.tableName, key: move.key, mapping: way.mapping)
+        let reverse = Sync(source: move.target, target: follower.tableName, key: move.key, mapping: mappingBack)
         try createTriggers(
             "follower", name: triggerName("follower", context: context), body: syncBody(reverse, back),
             on: move.target, target: follower.tableName,
@@ -170,23 +170,11 @@ extension PostgreSQLBackend {
                 snapshot: moment.snapshot, transactionID: moment.transactionID,
                 systemIdentifier: try identityOfSystem()),
             context: context)
-        var details = ["\(rows) rows compared, 0 differences", "follower \(name) receives every write until `contract`"]
+        var details = [
+            "\(rows) rows compared, 0 differences", "follower \(name) receives every write until `contract`",
+        ]
         if let view { details.append("view \(view.name) left behind") }
         return StepOutcome(rows: rows, details: details)
-    }
-
-    /// The downgrade's own switch, or by name where it has none.
-    private func wayBackMove(of move: Move, _ work: OnlineWork) -> Move {
-        if case .section(let section) = work.revision.planned.script.downgrade {
-            for item in section.flatItems {
-                if case .switchTable(let back) = item.action, back.source.name == move.target.name,
-                    back.target.name == move.source.name
-                {
-                    return back
-                }
-            }
-        }
-        return Move(source: move.target, target: move.source, key: move.key)
     }
 
     /// The newest rows of both sides, under the lock: a last look at what a full comparison has just proved.
@@ -198,7 +186,8 @@ extension PostgreSQLBackend {
         let comparison = try compareInStretches(
             mapping.select, columns: mapping.columns, with: target, key: key, above: start)
         try refuse(
-            comparison, what: "\"\(target)\" is not what the mapping makes of its source", nothing: "nothing was cut over")
+            comparison, what: "\"\(target)\" is not what the mapping makes of its source",
+            nothing: "nothing was cut over")
     }
 
     /// The triggers that have kept both sides equal are there and on.
@@ -254,7 +243,9 @@ extension PostgreSQLBackend {
     static let nextKeyPrefix = "migrator_next_"
 
     static func nextKeyName(_ name: String) -> String {
-        nextKeyPrefix + String(name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 36)
+        nextKeyPrefix
+            + String(
+                name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 36)
     }
 
     /// Each key of another table that points at `old` gets a twin that points at `new`: not validated, then validated,

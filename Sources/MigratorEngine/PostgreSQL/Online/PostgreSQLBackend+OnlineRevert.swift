@@ -237,7 +237,8 @@ extension PostgreSQLBackend {
         } while try waitForCutOver(work)
 
         // 3
-        try brief(work, locking: { try cutOverLocks(back(record)) + lock(followerTable, .accessExclusive) },
+        try brief(
+            work, locking: { try cutOverLocks(back(record)) + lock(followerTable, .accessExclusive) },
             finishing: "cut back"
         ) { next in
             try requireTriggers(kind: "follower", on: target, context: work.context)

@@ -56,8 +56,8 @@ extension PostgreSQLBackend {
             try backfill(
                 "backfill", of: ensure.source, key: key, target: Self.lockingBatchTarget, work
             ) { range, type in
-                let shadow =
-                    "WITH \(ensure.source.name.quotedIdentifier) AS MATERIALIZED (SELECT * FROM \(quoted(ensure.source)) WHERE \(range.condition(key.quotedIdentifier, type: type)))"
+                // Locked, so that nobody deletes what the new rows refer to meanwhile.
+                let shadow = "WITH \(lockedRows(of: ensure.source, key: key, in: range, type: type))"
                 return try insert(ensure, mapping, shadow: shadow)
             }
         }

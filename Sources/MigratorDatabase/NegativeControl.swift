@@ -1,0 +1,28 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A mechanism of safety that a test leaves out on purpose, to see that the harness notices
+/// (`MIGRATOR_LEAVE_OUT=guard`). Only debug builds know it; a released binary has all of them, whatever is set.
+public enum NegativeControl: String, Sendable {
+    /// The branch of the sync trigger that makes an invisible row raise 40001 (ONLINE.md H1).
+    case guardOfDeletes = "guard"
+    /// The row locks of the backfill.
+    case rowLock = "row-lock"
+    /// The upsert: the trigger only changes rows that have been copied.
+    case upsert = "upsert"
+    /// The trigger comes before the backfill: without this, after it.
+    case earlyTrigger = "early-trigger"
+    /// The trigger runs whoever writes: without this, not for writes of other triggers and cascades (H4).
+    case nestedWrites = "nested-writes"
+    /// The clean comparison before the cut-over.
+    case comparison = "comparison"
+
+    #if DEBUG
+        private static let leftOut: Set<String> = Set(
+            (getenv("MIGRATOR_LEAVE_OUT").map { String(cString: $0) } ?? "").split(separator: ",").map(String.init))
+        public var isLeftOut: Bool { Self.leftOut.contains(rawValue) }
+    #else
+        public var isLeftOut: Bool { false }
+    #endif
+}

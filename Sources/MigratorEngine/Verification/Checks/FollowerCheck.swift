@@ -1,0 +1,55 @@
+import MigratorScript
+
+/// After an online copy: the old table, which follows every write until the soak ends, holds what the target holds.
+struct FollowerCheck: VerificationCheck {
+    let name = "follower"
+    let levels: Set<VerificationLevel> = [.standard, .full]
+
+    func results(_ context: VerificationContext) throws -> [CheckResult] {
+        try context.applied.filter { $0.record.state == .applied }.flatMap { applied -> [CheckResult] in
+            try context.backend.ledger.objects(revision: applied.record.revision, kind: "switch").compactMap { object in
+                let record = try SwitchRecord(object)
+                guard let follower = record.follower else { return nil }
+                return try result(of: record, follower: follower.tableName, in: applied.script, context)
+            }
+        }
+    }
+
+    private func result(
+        of record: SwitchRecord, follower: TableName, in script: Script, _ context: VerificationContext
+    ) throws -> CheckResult {
+        let backend = context.backend
+        let subject = "\(record.source.name) follows \(record.target.name)"
+        guard try backend.tableExists(follower) else {
+            return CheckResult(
+                check: name, subject: subject, verdict: .differences, summary: "the follower is gone",
+                differences: [Difference(table: record.source.name, message: "the follower is gone")],
+                differenceCount: 1)
+        }
+        let mapping = try MappingSource(
+            mapping: script.wayBack(from: record.source.name, record.target.name)?.mapping,
+            source: record.target.tableName, target: follower,
+            backend: backend)
+        let comparison = try RowComparison(
+            expected: mapping.select, columns: mapping.columns, table: follower, key: record.key, backend: backend)
+        let count = comparison.differenceCount
+        return CheckResult(
+            check: name, subject: subject, verdict: count == 0 ? .exact : .differences,
+            summary: count == 0
+                ? "\(comparison.expectedRows) rows equal" : "\(count) rows are not as \(record.target.name) has them",
+            figures: ["rows": comparison.expectedRows], differences: comparison.differences, differenceCount: count)
+    }
+}
+
+extension Script {
+    /// The downgrade's switch that takes that of the upgrade back.
+    func wayBack(from source: String, _ target: String) -> Move? {
+        guard case .section(let section) = downgrade else { return nil }
+        for item in section.flatItems {
+            if case .switchTable(let move) = item.action, move.source.name == target, move.target.name == source {
+                return move
+            }
+        }
+        return nil
+    }
+}

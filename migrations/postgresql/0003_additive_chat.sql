@@ -120,18 +120,31 @@ WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL;
 
 CREATE INDEX idx_messages_conversation_id ON messages (conversation_id, created_at);
 
--- migrator:sync messages -> enhanced_messages key=id mapping=select
+-- Old code goes on writing messages, new code writes enhanced_messages: each sees what the other does. Messages of a
+-- group, and those of somebody who is not one of a conversation's two people, have no place in messages.
+-- migrator:sync messages <-> enhanced_messages key=id yields=enhanced_messages mapping=select
 SELECT id, conversation_id, sender_id, type AS kind, content, reply_to_id,
        file_url, file_name, file_size, file_type, created_at,
        CASE WHEN updated_at > created_at THEN updated_at END AS edited_at,
        CASE WHEN is_deleted THEN coalesce(deleted_at, updated_at, created_at) ELSE deleted_at END AS deleted_at
 FROM messages WHERE conversation_id IS NOT NULL;
+-- migrator:back
+SELECT e.id, e.sender_id, CASE WHEN c.user_lo = e.sender_id THEN c.user_hi ELSE c.user_lo END AS recipient_id,
+       e.kind AS type, coalesce(e.content, '') AS content, e.reply_to_id,
+       e.file_url, e.file_name, e.file_size, e.file_type, e.created_at, e.edited_at AS updated_at,
+       e.deleted_at IS NOT NULL AS is_deleted, e.deleted_at
+FROM enhanced_messages e JOIN conversations c ON c.id = e.conversation_id
+WHERE c.kind = 'direct' AND e.sender_id IN (c.user_lo, c.user_hi);
 
 -- The application marks a message as read by either column. A status only ever moves upwards.
--- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
+-- migrator:ensure messages <-> message_status on=message_id,user_id key=id raise=status(sent,delivered,read)
 SELECT id AS message_id, recipient_id AS user_id,
        CASE WHEN is_read OR read_at IS NOT NULL THEN 'read' ELSE 'sent' END AS status, read_at
 FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+-- migrator:back
+SELECT s.message_id AS id, true AS is_read, s.read_at
+FROM message_status s JOIN messages m ON m.id = s.message_id AND m.recipient_id = s.user_id
+WHERE s.status = 'read';
 
 -- migrator:verify every message stands in the conversation of its two people
 SELECT m.id FROM messages m

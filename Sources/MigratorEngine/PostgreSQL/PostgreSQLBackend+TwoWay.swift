@@ -128,9 +128,9 @@ extension PostgreSQLBackend {
         try createTriggers(
             kind, name: triggerName("patience", context: context),
             body: """
-                DECLARE own bigint := (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout');
+                DECLARE own interval := current_setting('lock_timeout')::interval;
                 BEGIN
-                    IF own = 0 OR own > extract(epoch FROM interval '\(Self.yieldersPatience)') * 1000 THEN
+                    IF own = interval '0' OR own > interval '\(Self.yieldersPatience)' THEN
                         PERFORM set_config('lock_timeout', '\(Self.yieldersPatience)', true);
                     END IF;
                     RETURN NULL;
@@ -188,11 +188,11 @@ extension PostgreSQLBackend {
                 was record;
             BEGIN
                 \(coming)
-                \(make("NULL::\(quoted(from))", into: "was"))
+                \(make("(NULL::\(quoted(from)))", into: "was"))
                 IF TG_OP <> 'INSERT' THEN
                     \(make("OLD", into: "was"))
                 END IF;
-                \(make("NULL::\(quoted(from))", into: "made"))
+                \(make("(NULL::\(quoted(from)))", into: "made"))
                 IF TG_OP <> 'DELETE' THEN
                     \(make("NEW", into: "made"))
                 END IF;

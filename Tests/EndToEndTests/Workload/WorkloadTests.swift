@@ -62,6 +62,32 @@ import Testing
         #expect(workload.acknowledged > 100)
     }
 
+    /// Old code and new code write the same conversations: each side sees the other's messages, edits, reads and
+    /// deletions, errors are of the kind that can be tried again, and nobody waits for the deadlock detector.
+    @Test func `old code and new code write side by side`() throws {
+        let store = try PostgreSQLStore()
+        try store.run(RoundTripTests.fixture("shape1", .postgresql))
+        try store.run(RoundTripTests.fixture("shape1_messages", .postgresql, count: 1000))
+        func migrate(_ arguments: String...) throws -> CommandResult {
+            try MigratorBinary.run(
+                ["--database", store.url, "--migrations", "\(MigratorBinary.packageFolder)/migrations"] + arguments)
+        }
+        try migrate("stamp", "0001").checked()
+        try migrate("upgrade", "head").checked()
+        let workload = ChatWorkload(database: store.database)
+        workload.start(9, sides: [.old, .new, .enhanced])
+        usleep(6_000_000)
+        workload.stop()
+        let faults = try workload.faults(in: "messages")
+        #expect(faults.isEmpty, "\(faults.prefix(10).joined(separator: "\n"))")
+        let verified = try migrate("verify")
+        #expect(verified.status == 0, "\(verified.standardOutput)")
+        #expect(workload.writers.filter { $0.side == .enhanced }.allSatisfy { $0.report.acknowledged > 20 })
+        print(
+            "side by side: \(workload.acknowledged) writes acknowledged, retried \(workload.retried), longest \(workload.longest)"
+        )
+    }
+
     /// Runs a command until it is done, killing it or a connection now and then.
     private static func persist(
         _ arguments: [String], database: TestDatabase, kills: Int, killed: inout Int

@@ -2,7 +2,9 @@
 -- migrator:revises 0002
 -- migrator:message Add conversations, statuses, presence and enhanced messages
 
--- Additive: old code goes on writing `messages`, and triggers place what it writes.
+-- Additive: old code goes on writing `messages`, and triggers place what it writes. `messages` may be what 0002 made,
+-- or an older table, adopted with `stamp 0002`: without replies and files, with messages to groups, and with a `status`
+-- in the place of `is_read` and `read_at`.
 
 -- migrator:upgrade
 -- migrator:leftovers message_status, enhanced_messages, conversation_participants, conversations, user_presence
@@ -55,7 +57,8 @@ CREATE TABLE enhanced_messages (
     file_name VARCHAR(255),
     file_size INTEGER,
     file_type VARCHAR(100),
-    created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    -- An older table may lack the time, and a write that it takes must not fail for that.
+    created_at DATETIME DEFAULT CURRENT_TIMESTAMP,
     edited_at DATETIME,
     deleted_at DATETIME
 );
@@ -80,7 +83,9 @@ CREATE TABLE user_presence (
 );
 
 -- migrator:exceptions messages key=id
-SELECT m.id, CASE WHEN s.id IS NULL THEN 'its sender is not known' ELSE 'its recipient is not known' END AS reason
+SELECT m.id,
+       CASE WHEN s.id IS NULL THEN 'its sender is not known' WHEN m.recipient_id IS NULL THEN 'it has no recipient'
+            ELSE 'its recipient is not known' END AS reason
 FROM messages m LEFT JOIN users s ON s.id = m.sender_id LEFT JOIN users r ON r.id = m.recipient_id
 WHERE s.id IS NULL OR r.id IS NULL;
 
@@ -104,18 +109,33 @@ WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL;
 
 CREATE INDEX idx_messages_conversation_id ON messages (conversation_id, created_at);
 
+-- migrator:when column messages.reply_to_id exists
 -- migrator:sync messages -> enhanced_messages key=id mapping=select
 SELECT id, conversation_id, sender_id, type AS kind, content, reply_to_id,
        file_url, file_name, file_size, file_type, created_at,
        CASE WHEN updated_at > created_at THEN updated_at END AS edited_at,
        CASE WHEN is_deleted THEN coalesce(deleted_at, updated_at, created_at) ELSE deleted_at END AS deleted_at
 FROM messages WHERE conversation_id IS NOT NULL;
+-- migrator:end
+-- migrator:when column messages.reply_to_id missing
+-- migrator:sync messages -> enhanced_messages key=id mapping=select
+SELECT id, conversation_id, sender_id, coalesce(type, 'text') AS kind, content, created_at
+FROM messages WHERE conversation_id IS NOT NULL;
+-- migrator:end
 
 -- The application marks a message as read by either column. A status only ever moves upwards.
+-- migrator:when column messages.status missing
 -- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
 SELECT id AS message_id, recipient_id AS user_id,
        CASE WHEN is_read OR read_at IS NOT NULL THEN 'read' ELSE 'sent' END AS status, read_at
 FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+-- migrator:end
+-- migrator:when column messages.status exists
+-- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
+SELECT id AS message_id, recipient_id AS user_id,
+       CASE WHEN status IN ('delivered', 'read') THEN status ELSE 'sent' END AS status
+FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+-- migrator:end
 
 -- migrator:verify every message stands in the conversation of its two people
 SELECT m.id FROM messages m
@@ -130,11 +150,20 @@ LEFT JOIN conversation_participants lo ON lo.conversation_id = c.id AND lo.user_
 LEFT JOIN conversation_participants hi ON hi.conversation_id = c.id AND hi.user_id = c.user_hi
 WHERE c.kind = 'direct' AND (lo.user_id IS NULL OR hi.user_id IS NULL);
 
+-- migrator:when column messages.status missing
 -- migrator:verify what was read is read
 SELECT m.id FROM messages m
 LEFT JOIN message_status s ON s.message_id = m.id AND s.user_id = m.recipient_id
 WHERE (m.is_read OR m.read_at IS NOT NULL) AND m.conversation_id IS NOT NULL AND m.recipient_id IS NOT NULL
   AND s.status IS NOT 'read';
+-- migrator:end
+-- migrator:when column messages.status exists
+-- migrator:verify what was delivered or read is so
+SELECT m.id FROM messages m
+LEFT JOIN message_status s ON s.message_id = m.id AND s.user_id = m.recipient_id
+WHERE m.status IN ('delivered', 'read') AND m.conversation_id IS NOT NULL AND m.recipient_id IS NOT NULL
+  AND s.status IS NOT 'read' AND s.status IS NOT m.status;
+-- migrator:end
 
 -- migrator:downgrade
 -- migrator:unsync messages -> enhanced_messages

@@ -7,9 +7,11 @@ extension Executor {
     func archive(
         _ tables: [TableName], work: RevisionWork, context: StepContext
     ) throws -> StepOutcome {
+        let blocks = try backend.ledger.blocks(ofUpgrade: work.planned.script.revision)
+        let upgrade = work.planned.script.upgrade.items(whereHeld: blocks)
         var alone: [String] = []
         for table in tables where try backend.tableExists(table) {
-            let rows = try rowsHeldAlone(table, upgrade: work.planned.script.upgrade)
+            let rows = try rowsHeldAlone(table, upgrade: upgrade)
             if rows > 0 { alone.append("\(rows) rows that only \(table) holds are kept in the archive") }
         }
         var outcome = try backend.archive(tables, context: context)
@@ -17,8 +19,8 @@ extension Executor {
         return outcome
     }
 
-    private func rowsHeldAlone(_ table: TableName, upgrade: Section) throws -> Int {
-        for item in upgrade.flatItems {
+    private func rowsHeldAlone(_ table: TableName, upgrade: [Item]) throws -> Int {
+        for item in upgrade {
             switch item.action {
             case .sync(let sync) where sync.target == table:
                 let mapping = try MappingSource(

@@ -33,6 +33,12 @@ extension Section {
     /// All items, those of `when` blocks included.
     var flatItems: [Item] { FlatItem.flatten(self).map(\.item) }
 
+    /// All items, of `when` blocks those that held.
+    /// - Parameter blocks: whether a block held, by the ordinal of its first item.
+    func items(whereHeld blocks: [Int: Bool]) -> [Item] {
+        FlatItem.flatten(self).filter { flat in flat.block.map { blocks[$0.id] ?? true } ?? true }.map(\.item)
+    }
+
     /// The conditions of its `when` blocks.
     var conditions: [Condition] {
         items.compactMap { item in

@@ -87,6 +87,20 @@ extension Ledger {
                 intent: row.text("intent"))
         }
     }
+
+    /// Which `when` blocks of a revision held when it was upgraded last, by the ordinal of their first item.
+    public func blocks(ofUpgrade revision: String) throws(DatabaseError) -> [Int: Bool] {
+        var blocks: [Int: Bool] = [:]
+        for row in try session.query(
+            """
+            SELECT item, intent FROM \(table("step"))
+            WHERE revision = $1 AND direction = $2 AND kind = 'when' ORDER BY id
+            """, [.text(revision), .text(Direction.upgrade.rawValue)])
+        {
+            blocks[row.int("item") ?? 0] = row.text("intent") == "true"
+        }
+        return blocks
+    }
 }
 
 extension Duration {

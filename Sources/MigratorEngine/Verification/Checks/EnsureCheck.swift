@@ -6,7 +6,7 @@ struct EnsureCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.activeItems.compactMap { _, item in
+        try context.activeItems().compactMap { _, item in
             guard case .ensure(let ensure) = item.action,
                 try context.backend.tableExists(ensure.source), try context.backend.tableExists(ensure.target)
             else { return nil }

@@ -6,7 +6,7 @@ struct FillCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.activeItems.compactMap { _, item in
+        try context.activeItems().compactMap { _, item in
             guard case .fill(let fill) = item.action, try context.backend.tableExists(fill.table) else {
                 return nil
             }

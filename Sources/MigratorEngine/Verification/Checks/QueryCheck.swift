@@ -10,10 +10,8 @@ struct QueryCheck: VerificationCheck {
         var results: [CheckResult] = []
         for (index, applied) in context.applied.enumerated() where applied.record.state == .applied {
             let later = context.applied.dropFirst(index + 1)
-            for flat in FlatItem.flatten(applied.script.upgrade) {
-                guard case .verify(let check) = flat.item.action,
-                    try flat.block.map({ try holds($0.condition, context.backend) }) ?? true
-                else { continue }
+            for item in try context.activeItems(of: applied) {
+                guard case .verify(let check) = item.action else { continue }
                 if let successor = Self.successor(of: check, in: later) {
                     results.append(
                         CheckResult(
@@ -25,16 +23,6 @@ struct QueryCheck: VerificationCheck {
             }
         }
         return results
-    }
-
-    /// Whether the block of a query would run now.
-    private func holds(_ condition: Condition, _ backend: any Backend) throws -> Bool {
-        switch condition {
-        case .table(let table, let exists): try backend.tableExists(table) == exists
-        case .column(let table, let column, let exists):
-            (try backend.columnNames(of: table)?.contains(column) ?? false) == exists
-        case .created: false
-        }
     }
 
     private static func successor(of check: Check, in later: ArraySlice<AppliedScript>) -> String? {

@@ -7,7 +7,7 @@ struct SyncCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.activeItems.flatMap { applied, item -> [CheckResult] in
+        try context.activeItems().flatMap { applied, item -> [CheckResult] in
             guard case .sync(let sync) = item.action, !context.hasEnded(sync, since: applied) else { return [] }
             return [try result(of: sync, in: applied, context)]
         }
@@ -77,11 +77,15 @@ struct Unplaced {
 }
 
 extension VerificationContext {
-    /// The items of all upgrades that were run here, blocks flattened.
-    var activeItems: [(AppliedScript, Item)] {
-        applied.filter { $0.record.state == .applied }.flatMap { applied in
-            applied.script.upgrade.flatItems.map { (applied, $0) }
+    /// The items that the upgrades have run here, those of `when` blocks that held included.
+    func activeItems() throws -> [(AppliedScript, Item)] {
+        try applied.filter { $0.record.state == .applied }.flatMap { applied in
+            try activeItems(of: applied).map { (applied, $0) }
         }
+    }
+
+    func activeItems(of applied: AppliedScript) throws -> [Item] {
+        applied.script.upgrade.items(whereHeld: try backend.ledger.blocks(ofUpgrade: applied.record.revision))
     }
 
     /// Whether a later revision ended the sync, or switched one of its tables away.

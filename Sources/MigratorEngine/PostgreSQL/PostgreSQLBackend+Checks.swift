@@ -5,7 +5,8 @@ extension PostgreSQLBackend: Backend {
 /// What both databases are verified by, in the order in which it is shown.
 var standardChecks: [any VerificationCheck] {
     [
-        LedgerCheck(), FingerprintCheck(), BackupCheck(), SwitchCheck(), SyncCheck(), EnsureCheck(), FillCheck(),
+        LedgerCheck(), FingerprintCheck(), BackupCheck(), SwitchCheck(), FollowerCheck(), SyncCheck(), EnsureCheck(),
+        FillCheck(),
         OrphanCheck(), NextIDCheck(), ValidityCheck(), QueryCheck(), ExceptionCheck(),
     ]
 }

@@ -1,0 +1,158 @@
+import Foundation
+import MigratorDatabase
+import MigratorTestSupport
+import Testing
+
+/// Each mechanism that keeps two tables equal, left out on purpose: the comparison before the cut-over notices, names the
+/// row, and nothing is cut over. With the mechanism in place the same writes do no harm.
+@Suite struct NegativeControlTests {
+    struct Control: Sendable, CustomTestStringConvertible {
+        var leftOut: String
+        /// Made under REPEATABLE READ, whose snapshot is from before the row was copied; else at once.
+        var isOlder = false
+        var write: String
+        /// What the writer sees with the mechanism in place; nil for nothing.
+        var expected: String?
+        /// The key that is found to differ.
+        var key: String
+
+        var testDescription: String { leftOut }
+    }
+
+    static let controls = [
+        Control(
+            leftOut: "guard", isOlder: true, write: "DELETE FROM direct_messages WHERE id = 1500", expected: "40001",
+            key: "1500"),
+        Control(
+            leftOut: "upsert", isOlder: true, write: "UPDATE direct_messages SET content = 'later' WHERE id = 1500",
+            expected: "40001", key: "1500"),
+        Control(
+            leftOut: "early-trigger", write: "UPDATE direct_messages SET content = 'later' WHERE id = 5", key: "5"),
+        // A trigger of the application's own writes the message.
+        Control(leftOut: "nested-writes", write: "UPDATE users SET first_name = 'later' WHERE id = 2", key: "5"),
+    ]
+
+    @Test(arguments: controls, [false, true])
+    func `what a mechanism prevents is found where it is left out`(_ control: Control, isLeftOut: Bool) throws {
+        let setting = try Setting()
+        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": control.leftOut] : [:])
+        let writer = try setting.store.database.session()
+        if control.isOlder {
+            try writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM direct_messages LIMIT 1")
+            setting.goOn()
+            try setting.waitFor("SELECT EXISTS (SELECT FROM messages WHERE id = 1500)")
+        }
+        var seen: String?
+        do {
+            try writer.execute(control.write)
+            if control.isOlder { try writer.execute("COMMIT") }
+        } catch {
+            seen = error.sqlState
+            writer.rollback()
+        }
+        writer.close()
+        if !control.isOlder { setting.goOn() }
+        let result = try running.wait()
+        if isLeftOut {
+            #expect(result.status == 2, "\(result.standardError)")
+            #expect(result.standardError.contains("messages \(control.key): "), "\(result.standardError)")
+            #expect(
+                try setting.store.database.psql("SELECT relkind FROM pg_class WHERE oid = 'direct_messages'::regclass")
+                    == "r\n")
+            try setting.migrate("downgrade", "0001").checked()
+            #expect(try setting.store.database.psql("SELECT to_regclass('messages') IS NULL") == "t\n")
+        } else {
+            #expect(seen == control.expected)
+            #expect(result.status == 0, "\(result.standardError)")
+            try setting.migrate("verify").checked()
+        }
+    }
+
+    /// Without its row locks a batch copies what has been deleted since it began: here it waits for a writer of row
+    /// 1,500 while another deletes row 1,600.
+    @Test(arguments: [false, true]) func `a batch holds the rows that it copies`(isLeftOut: Bool) throws {
+        let setting = try Setting()
+        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "row-lock"] : [:])
+        let slow = try setting.store.database.session()
+        try slow.execute("BEGIN; UPDATE direct_messages SET content = 'slow' WHERE id = 1500")
+        setting.goOn()
+        try setting.waitFor("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')")
+        let other = try setting.store.database.session()
+        try other.execute("SET lock_timeout = '500ms'")
+        // It waits for the batch, or the batch skips the row.
+        try? other.execute("DELETE FROM direct_messages WHERE id = 1600")
+        try slow.execute("COMMIT")
+        slow.close()
+        let result = try running.wait()
+        if isLeftOut {
+            #expect(result.status == 2, "\(result.standardError)")
+            #expect(
+                result.standardError.contains("messages 1600: the row should not be there"), "\(result.standardError)")
+        } else {
+            #expect(result.status == 0, "\(result.standardError)")
+            try other.execute("DELETE FROM direct_messages WHERE id = 1600")
+            try setting.migrate("verify").checked()
+        }
+        other.close()
+    }
+
+    /// The comparison itself left out: the harness still finds what went wrong.
+    @Test func `the harness finds a stale row that nobody compared`() throws {
+        let setting = try Setting()
+        let running = try setting.start(environment: ["MIGRATOR_LEAVE_OUT": "early-trigger,comparison"])
+        try setting.store.run("UPDATE direct_messages SET content = 'later' WHERE id = 5")
+        setting.goOn()
+        try running.wait().checked()
+        #expect(try setting.store.database.psql("SELECT content = 'later' FROM messages WHERE id = 5") == "f\n")
+        #expect(try setting.migrate("verify").status == 2)
+    }
+
+    /// A database of 3,000 messages, and an online copy that waits after its first batch.
+    private struct Setting {
+        let store: PostgreSQLStore
+        let scripts: ShippedScripts
+        let folder: TemporaryFolder
+
+        init() throws {
+            store = try PostgreSQLStore()
+            try store.run(RoundTripTests.fixture("shape1", .postgresql))
+            try store.run(RoundTripTests.fixture("shape1_messages", .postgresql, count: 3000))
+            try store.run(
+                """
+                CREATE FUNCTION greet() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    UPDATE direct_messages SET content = 'from ' || NEW.first_name WHERE id = 5;
+                    RETURN NULL;
+                END $$;
+                CREATE TRIGGER greet AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION greet()
+                """)
+            scripts = try ShippedScripts(strategy: "copy")
+            folder = try TemporaryFolder()
+            try migrate("stamp", "0001").checked()
+        }
+
+        func migrate(_ arguments: String...) throws -> CommandResult {
+            try MigratorBinary.run(["--database", store.url, "--migrations", scripts.path] + arguments)
+        }
+
+        /// Starts the upgrade, which waits after its first batch.
+        func start(environment: [String: String]) throws -> RunningCommand {
+            let name = try folder.write("", to: "wait")
+            let running = try MigratorBinary.start(
+                ["--database", store.url, "--migrations", scripts.path, "upgrade", "0002", "--pause-file", name],
+                environment: environment)
+            guard running.waitForStandardError("paused") else { throw CommandError(message: "it did not wait") }
+            return running
+        }
+
+        func goOn() { try? FileManager.default.removeItem(atPath: folder.file("wait")) }
+
+        func waitFor(_ condition: String) throws {
+            for _ in 0..<200 {
+                if try store.database.psql(condition) == "t\n" { return }
+                usleep(50_000)
+            }
+            throw CommandError(message: "it did not come to this: \(condition)")
+        }
+    }
+}

@@ -4,7 +4,45 @@ import Testing
 
 /// Databases that are not as the shipped scripts expect them: refused, and nothing is changed.
 @Suite struct BadDataTests {
-    @Test(arguments: shapes, Dialect.allCases)
+    private static let texts = script(
+        "0001",
+        up: "CREATE TABLE a (id integer PRIMARY KEY, t text);\nCREATE TABLE c (id integer PRIMARY KEY, t text);",
+        down: "DROP TABLE c;\nDROP TABLE a;")
+
+    private static func switchTo(_ type: String) -> String {
+        script(
+            "0002", revises: "0001",
+            up: "CREATE TABLE b (id integer PRIMARY KEY, t \(type));\n"
+                + "-- migrator:switch a -> b key=id strategy=copy",
+            down: "-- migrator:switch b -> a key=id")
+    }
+
+    static let mappings: [BadInput] = [
+        BadInput(
+            testDescription: "a sync whose mapping aggregates",
+            scripts: [
+                "0001_a.sql": texts,
+                "0002_b.sql": script(
+                    "0002", revises: "0001",
+                    up: "-- migrator:sync a -> c key=id mapping=select\n"
+                        + "SELECT max(id) AS id, max(t) AS t FROM a;",
+                    down: "-- migrator:unsync a -> c"),
+            ], before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'x')"], command: "upgrade head --mode window", status: 4,
+            place: "0002_b.sql:6:1"),
+        BadInput(
+            testDescription: "a text that is too long", dialects: [.postgresql],
+            scripts: ["0001_a.sql": texts, "0002_b.sql": switchTo("varchar(3)")],
+            before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'abc'), (8, 'abcdef')"],
+            command: "upgrade head --mode window", status: 2,
+            code: "value-does-not-fit", says: ["a id 8", "character varying(3)"]),
+        BadInput(
+            testDescription: "a text that becomes a number", dialects: [.sqlite],
+            scripts: ["0001_a.sql": texts, "0002_b.sql": switchTo("integer")],
+            before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'abc'), (8, '007')"],
+            command: "upgrade head --mode window", status: 2, says: ["8", "t"]),
+    ]
+
+    @Test(arguments: shapes + mappings, Dialect.allCases)
     func `A database that does not fit is refused`(_ example: BadInput, _ dialect: Dialect) throws {
         guard example.dialects.contains(dialect) else { return }
         try expectRefusal(example, on: dialect)

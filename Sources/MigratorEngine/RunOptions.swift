@@ -23,6 +23,10 @@ public struct RunOptions: Sendable {
     public var niceness = 0.0
     /// The replay lag above which batches wait.
     public var maximalLag: Duration = .milliseconds(1500)
+    /// A query of one boolean column: while a row of it is true, batches wait.
+    public var throttleQuery: String?
+    /// Signals that are not to be looked at.
+    public var ignoredSignals: Set<LoadSignal> = []
     /// Also the statements of the step wait for locks for a moment only, and whoever loses starts again.
     var isBrief = false
 

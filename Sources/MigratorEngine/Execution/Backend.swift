@@ -155,7 +155,7 @@ public protocol Backend: TableAccess {
     /// Refuses a backup whose name is taken by what is not the tool's; looks only.
     func checkBackup(of table: TableName, context: StepContext) throws
     /// The signals that this role can read now.
-    func loadSignals() -> (any LoadSignals)?
+    func loadSignals(options: RunOptions, reporter: any Reporter) throws -> (any LoadSignals)?
 
     // MARK: Steps of a downgrade
     /// A `switch` in a downgrade section whose upgrade stands in the ledger: back to what was, with every write since.

@@ -11,6 +11,8 @@ final class Executor {
     let reporter: any Reporter
     /// The schema as the last committed revision left it; read once a run, then kept up to date.
     var knownSchema: SchemaSnapshot?
+    /// The signals that make the run's batches wait; nil until they were asked for.
+    var armedSignals: (any LoadSignals)??
     /// Asked before each item and each commit.
     var isInterrupted: @Sendable () -> Bool = { false }
 

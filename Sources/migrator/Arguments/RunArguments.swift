@@ -48,6 +48,16 @@ struct PaceArguments: ParsableArguments {
         help: ArgumentHelp("Replicas further behind make batches wait (default: 1500ms).", valueName: "duration"))
     var maxLag: DurationArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "A query of one boolean column; while a row of it is true, batches wait.", valueName: "sql"))
+    var throttleQuery: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Do not wait because of this signal; may be given several times.", valueName: "signal"))
+    var ignoreSignal: [LoadSignal] = []
+
     func validate() throws {
         if let nice, !(0...1000).contains(nice) {
             throw ValidationError("--nice takes a number from 0 to 1000")
@@ -60,6 +70,8 @@ struct PaceArguments: ParsableArguments {
         if let batchTarget { options.batchTarget = batchTarget.duration }
         if let nice { options.niceness = nice }
         if let maxLag { options.maximalLag = maxLag.duration }
+        options.throttleQuery = throttleQuery
+        options.ignoredSignals = Set(ignoreSignal)
     }
 }
 
@@ -84,3 +96,5 @@ struct LockArguments: ParsableArguments {
 }
 
 extension MigrationMode: ExpressibleByArgument {}
+
+extension LoadSignal: ExpressibleByArgument {}

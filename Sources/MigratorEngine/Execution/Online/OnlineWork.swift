@@ -27,7 +27,9 @@ public final class OnlineWork {
             try executor.backend.ledger.checkpoint(revision: context.revision, item: revision.checkpointItem(ordinal))
             ?? Checkpoint()
         deadline = ContinuousClock.now + executor.options.lockTimeout
-        pace = Pace(options: executor.options, reporter: executor.reporter, signals: executor.backend.loadSignals())
+        pace = Pace(
+            options: executor.options, reporter: executor.reporter, signals: try executor.loadSignals(),
+            tables: item.item.action.workedTables)
     }
 
     /// The decision on a switch's strategy and the statements that define its target; nil for other steps.
@@ -77,5 +79,28 @@ public final class OnlineWork {
 
     func report(rows: Int, total: Int?) {
         executor.reporter.report(.stepProgress(item.action.title, rows: rows, total: total))
+    }
+}
+
+extension Executor {
+    /// Those of the run, read at its first online step.
+    func loadSignals() throws -> (any LoadSignals)? {
+        if let armedSignals { return armedSignals }
+        let signals = try backend.loadSignals(options: options, reporter: reporter)
+        armedSignals = .some(signals)
+        return signals
+    }
+}
+
+extension Action {
+    /// The tables whose rows the step reads under locks or changes in batches.
+    fileprivate var workedTables: [TableName] {
+        switch self {
+        case .switchTable(let move), .copy(let move): [move.source]
+        case .sync(let sync): [sync.source]
+        case .ensure(let ensure): [ensure.source]
+        case .fill(let fill): [fill.table]
+        default: []
+        }
     }
 }

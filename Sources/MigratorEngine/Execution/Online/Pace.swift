@@ -1,51 +1,62 @@
 import FoundationEssentials
 import Glibc
 import MigratorDatabase
-
-/// What says that the database has enough to do without us.
-public protocol LoadSignals: AnyObject {
-    /// Looks at the signals that could be read at the start.
-    /// - Returns: why the work should pause, a line each; empty where it may go on.
-    func reasonsToPause() throws -> [String]
-}
+import MigratorScript
 
 /// The breaks between batches (ONLINE.md 3).
 struct Pace {
     static let shortestBreak: Duration = .milliseconds(10)
 
+    /// How often the signals are read.
+    static let interval: Duration = .seconds(1)
+    /// How often a pause that goes on is told of again.
+    static let reminder: Duration = .seconds(30)
+
     let options: RunOptions
     let reporter: any Reporter
     let signals: (any LoadSignals)?
+    /// Those whose rows are being worked on.
+    let tables: [TableName]
+    /// The time spent waiting for a signal or a pause file.
+    private(set) var paused: Duration = .zero
     private var lastLook: ContinuousClock.Instant?
+    private var lastReasons: [PauseReason] = []
 
-    init(options: RunOptions, reporter: any Reporter, signals: (any LoadSignals)?) {
+    init(options: RunOptions, reporter: any Reporter, signals: (any LoadSignals)?, tables: [TableName] = []) {
         self.options = options
         self.reporter = reporter
         self.signals = signals
+        self.tables = tables
     }
 
     /// Sleeps `nice` times the batch's time, at least 10 ms; then as long as a signal or the pause file says so.
     mutating func rest(after batch: Duration, isInterrupted: () -> Bool) throws {
         Self.sleep(max(Self.shortestBreak, batch * options.niceness))
-        var reported: [String] = []
+        let start = ContinuousClock.now
+        var reported: (signals: [LoadSignal], at: ContinuousClock.Instant)?
         while !isInterrupted() {
             let reasons = try reasonsToPause()
             if reasons.isEmpty { break }
-            if reasons != reported {
-                reporter.report(.waiting("paused: " + reasons.joined(separator: "; ")))
-                reported = reasons
+            let signals = reasons.map(\.signal)
+            if reported.map({ $0.signals != signals || $0.at.duration(to: .now) > Self.reminder }) ?? true {
+                reporter.report(.waiting("paused: " + reasons.map(\.text).joined(separator: "; ")))
+                reported = (signals, .now)
             }
             Self.sleep(.milliseconds(250))
-            lastLook = nil
         }
+        if reported != nil { paused += start.duration(to: .now) }
     }
 
-    private mutating func reasonsToPause() throws -> [String] {
-        if let file = options.pauseFile, Self.exists(file) { return ["the file \"\(file)\" is there"] }
-        let now = ContinuousClock.now
-        guard let signals, lastLook.map({ $0.duration(to: now) >= .seconds(1) }) ?? true else { return [] }
-        lastLook = now
-        return try signals.reasonsToPause()
+    /// The file is looked for each time, the signals once a second.
+    private mutating func reasonsToPause() throws -> [PauseReason] {
+        if let file = options.pauseFile, Self.exists(file) {
+            return [PauseReason(.pauseFile, "the file \"\(file)\" is there")]
+        }
+        guard let signals else { return [] }
+        if let lastLook, lastLook.duration(to: .now) < Self.interval { return lastReasons }
+        lastReasons = try signals.reasonsToPause(working: tables)
+        lastLook = .now
+        return lastReasons
     }
 
     static func exists(_ file: String) -> Bool { access(file, F_OK) == 0 }

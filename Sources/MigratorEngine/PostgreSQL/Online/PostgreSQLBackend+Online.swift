@@ -6,7 +6,9 @@ extension PostgreSQLBackend {
     public var defaultMode: MigrationMode { .online }
 
     public var isOnlineCapable: Bool { true }
-    public func loadSignals() -> (any LoadSignals)? { nil }
+    public func loadSignals(options: RunOptions, reporter: any Reporter) throws -> (any LoadSignals)? {
+        try PostgreSQLLoadSignals(session: session, options: options, reporter: reporter, quoted: quoted)
+    }
 
     public func performOnline(_ work: OnlineWork) throws -> StepOutcome {
         switch work.item.action {

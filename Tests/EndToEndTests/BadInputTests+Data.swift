@@ -27,7 +27,8 @@ import Testing
                     up: "-- migrator:sync a -> c key=id mapping=select\n"
                         + "SELECT max(id) AS id, max(t) AS t FROM a;",
                     down: "-- migrator:unsync a -> c"),
-            ], before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'x')"], command: "upgrade head --mode window", status: 4,
+            ], before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'x')"], command: "upgrade head --mode window",
+            status: 4,
             place: "0002_b.sql:6:1"),
         BadInput(
             testDescription: "a text that is too long", dialects: [.postgresql],

@@ -32,7 +32,10 @@ extension PostgreSQLBackend {
         let type = try keyType(of: table, key: key)
         if work.checkpoint.end == nil {
             try brief(work) { next in
-                next.end = try session.scalar("SELECT max(\(column))::text FROM \(source)").asText
+                // Not every key has a max().
+                next.end = try session.scalar(
+                    "SELECT \(column)::text FROM \(source) ORDER BY \(column) DESC LIMIT 1"
+                ).asText
                 if next.end == nil { next.finish(phase) }
             }
         }
@@ -51,8 +54,9 @@ extension PostgreSQLBackend {
             do {
                 let place = try session.query(
                     """
-                    SELECT max(k)::text AS high, pg_current_wal_insert_lsn()::text AS lsn FROM (
+                    SELECT k::text AS high, pg_current_wal_insert_lsn()::text AS lsn FROM (
                         SELECT \(column) AS k FROM \(source) WHERE \(remaining) ORDER BY \(column) LIMIT \(size.rows)) AS b
+                    ORDER BY k DESC LIMIT 1
                     """
                 ).first
                 guard let high = place?.text("high") else {

@@ -64,7 +64,7 @@ extension PostgreSQLBackend {
             try pin(
                 [move.source, move.target] + sequences(of: plan.source.relation.oid, column: move.key), work)
             try brief(
-                work, locking: { try cutOverLocks(move) }, finishing: "cut over"
+                work, locking: { try ownLocks(move) }, finishing: "cut over"
             ) { next in
                 let source = try recogniseSource(move, declared: declared, context: work.context)
                 let plan = try onlineRenamePlan(move, source: source, declared: declared)
@@ -128,6 +128,13 @@ extension PostgreSQLBackend {
         try tableLocks(for: [
             Item(location: ScriptLocation(file: "", line: 0), action: .switchTable(move))
         ])
+    }
+
+    /// A rename leaves the children alone: their keys go by the relation, not by its name.
+    func ownLocks(_ move: Move) throws -> [TableLock] {
+        try (move.view.map { try lock($0, .accessExclusive) } ?? []).filter { view in
+            try catalog.relation(move.source)?.oid != view.oid
+        } + lock(move.source, .accessExclusive)
     }
 
     func sequences(of table: Int, column: String) throws -> [TableName] {

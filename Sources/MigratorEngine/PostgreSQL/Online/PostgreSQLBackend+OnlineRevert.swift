@@ -120,7 +120,7 @@ extension PostgreSQLBackend {
         }
 
         // 3
-        try brief(work, locking: { try cutOverLocks(back(record)) }, finishing: "cut back") { next in
+        try brief(work, locking: { try ownLocks(back(record)) }, finishing: "cut back") { next in
             let readers = try takeView(record)
             if work.checkpoint.notes["archive"] != nil {
                 try requireTriggers(kind: "archive", on: target, context: work.context)

@@ -64,7 +64,7 @@ extension Migrator {
             } catch {
                 backend.rollbackWork()
                 guard let error = error as? DatabaseError, error.canBeTriedAgain else { throw error }
-                try executor.waitForLock(error, attempt: attempt, until: deadline)
+                try executor.waitForLock(error, attempt: attempt, until: deadline, for: items)
                 attempt += 1
             }
         }

@@ -4,8 +4,7 @@ public enum Event: Sendable {
     case running(Direction, from: String, to: String, message: String)
     /// A step begins: `copy direct_messages to messages`.
     case stepStarted(String)
-    /// Rows done so far of a long step, and how many there will be where that is known.
-    case stepProgress(String, rows: Int, total: Int?)
+    case stepProgress(StepProgress)
     case stepFinished(String, rows: Int?, duration: Duration, details: [String])
     /// Something people should know; nothing is wrong.
     case note(String)

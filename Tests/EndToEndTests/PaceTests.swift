@@ -69,4 +69,58 @@ import Testing
         #expect(result.status == 0 && !result.standardError.contains("paused"), "\(result.standardError)")
         #expect(try database.psql("SELECT count(*) FROM letters") == "5000\n")
     }
+
+    @Test func `whoever holds a lock is named while the migrator waits for it`() throws {
+        let (database, project) = try Self.prepared()
+        try database.psql("DELETE FROM gate")
+        let holder = try database.session()
+        try holder.execute("BEGIN; UPDATE notes SET body = 'held' WHERE id = 1")
+        let running = try upgrade(database, project, "--lock-timeout", "60s")
+        #expect(
+            running.waitForStandardError("\"notes\" is held by server process \(holder.backendPID), role \"postgres\""))
+        #expect(running.waitForStandardError("UPDATE notes SET body"))
+        holder.rollback()
+        let result = try running.wait()
+        #expect(result.status == 0, "\(result.standardError)")
+    }
+
+    /// What the step's own statements lock, not what is locked at its beginning.
+    @Test func `whoever holds a table that a statement needs is named`() throws {
+        let database = try PostgreSQLServer.shared().createDatabase()
+        try database.psql(
+            """
+            CREATE TABLE users (id integer PRIMARY KEY); CREATE TABLE notes (id integer PRIMARY KEY, owner integer);
+            """)
+        let project = try Project([
+            "migrations/postgresql/0001_copy.sql": Self.script.replacingOccurrences(
+                of: "body text", with: "owner integer REFERENCES users")
+        ])
+        let holder = try database.session()
+        try holder.execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        let running = try MigratorBinary.start(
+            ["--database", database.url, "upgrade", "head", "--lock-timeout", "3s"], workingFolder: project.path)
+        let result = try running.wait()
+        #expect(result.status == 5, "\(result.standardError)")
+        #expect(result.standardError.contains("\"users\" is held by server process \(holder.backendPID)"))
+    }
+
+    @Test func `progress is told in lines now and then where there is no terminal`() throws {
+        let (database, project) = try Self.prepared()
+        try database.psql(
+            """
+            DELETE FROM gate; INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(5001, 9000) n; ANALYZE;
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END $$;
+            """)
+        let script = Self.script.replacingOccurrences(
+            of: "body text);",
+            with: "body text);\nCREATE TRIGGER slow BEFORE INSERT ON letters FOR EACH ROW EXECUTE FUNCTION slow();")
+        try project.folder.write(script, to: "migrations/postgresql/0001_copy.sql")
+        let result = try upgrade(database, project).wait()
+        #expect(result.status == 0, "\(result.standardError)")
+        let lines = result.standardError.split(separator: "\n").filter { $0.contains(", backfill: ") }
+        #expect((1...3).contains(lines.count), "\(result.standardError)")
+        let pattern =
+            #/  switch notes to letters, backfill: [0-9],[0-9]{3} of 9,000 rows \([0-9]+ %\), [0-9,]+ rows/s, about [0-9.]+ s left, batches of [0-9,]+/#
+        #expect(lines.first?.wholeMatch(of: pattern) != nil, "\(lines)")
+    }
 }

@@ -102,10 +102,29 @@ import Testing
         #expect(lag(400, nil, 8) == 0, "the last replica has gone")
     }
 
+    @Test func rateFollowsTheLastMomentsAndANewPhase() throws {
+        var meter = ProgressMeter()
+        let start = ContinuousClock.now
+        func rate(_ rows: Int, _ second: Int) -> Double? { meter.rate(rows: rows, at: start + .seconds(second)) }
+        #expect(rate(1000, 0) == nil)
+        #expect(rate(3000, 2) == 1000)
+        for second in 3...40 { _ = rate(3000 + (second - 2) * 100, second) }
+        #expect(rate(6900, 41) == 100, "the fast beginning is forgotten")
+        #expect(rate(10, 42) == nil)
+        #expect(rate(20, 43) == 10)
+        var progress = StepProgress("x", rows: 1000, total: 4000)
+        #expect(progress.remaining == nil)
+        progress.rowsPerSecond = 500
+        #expect(progress.remaining == .seconds(6))
+        progress.rows = 9000
+        #expect(progress.remaining == .zero)
+    }
+
     private final class Scripted: LoadSignals {
         var answers: [[PauseReason]]
         var looks: [ContinuousClock.Instant] = []
         init(_ answers: [[PauseReason]]) { self.answers = answers }
+        var replayLag: Duration? { nil }
         func reasonsToPause(working tables: [TableName]) -> [PauseReason] {
             looks.append(.now)
             return answers.isEmpty ? [] : answers.removeFirst()

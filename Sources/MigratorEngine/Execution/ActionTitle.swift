@@ -39,6 +39,22 @@ extension Action {
         }
     }
 
+    /// The tables that a directive names.
+    var tables: [TableName] {
+        switch self {
+        case .switchTable(let move), .copy(let move): [move.source, move.target] + (move.view.map { [$0] } ?? [])
+        case .sync(let sync): [sync.source, sync.target]
+        case .ensure(let ensure): [ensure.source, ensure.target]
+        case .unsync(let source, let target): [source, target]
+        case .fill(let fill): [fill.table]
+        case .backup(let table): [table]
+        case .exceptions(let exceptions): [exceptions.table]
+        case .leftovers(let tables), .archive(let tables): tables
+        case .when(_, let items): items.flatMap(\.action.tables)
+        case .statement, .verify: []
+        }
+    }
+
     var isDirective: Bool { if case .statement = self { false } else { true } }
 }
 

@@ -101,6 +101,8 @@ public protocol Backend: TableAccess {
     /// SQLite: `PRAGMA foreign_key_check` first.
     func commitWork() throws
     func rollbackWork()
+    /// The transactions that hold what these items want to lock, a line each.
+    func blockers(of items: [Item]) throws -> [String]
 
     // MARK: Catalog
     /// Definitions of all relations of `schema`, or of those named only.

@@ -76,7 +76,7 @@ extension Executor {
             } catch let error as DatabaseError {
                 backend.rollbackWork()
                 guard error.kind == .lockNotAvailable else { throw error }
-                try waitForLock(error, attempt: attempt, until: deadline)
+                try waitForLock(error, attempt: attempt, until: deadline, for: work.section().flatItems)
                 attempt += 1
             } catch {
                 backend.rollbackWork()
@@ -86,16 +86,23 @@ extension Executor {
     }
 
     /// Whoever else holds the lock goes first: the migrator waits, longer each time, then tries again.
-    func waitForLock(_ error: DatabaseError, attempt: Int, until deadline: ContinuousClock.Instant) throws {
+    /// - Parameter items: those whose tables were to be locked.
+    func waitForLock(
+        _ error: DatabaseError, attempt: Int, until deadline: ContinuousClock.Instant, for items: [Item]
+    ) throws {
         guard ContinuousClock.now < deadline else {
             throw MigratorError(
                 "table-locked", .locked, "a lock could not be had in time: \(error.message)",
                 hint: "end the transactions that hold it, or give more time with --lock-timeout",
-                details: [error.detail].compactMap(\.self))
+                details: try [error.detail].compactMap(\.self) + backend.blockers(of: items))
         }
         try checkInterruption()
-        if attempt == 3 {
-            reporter.report(.waiting("waiting for a lock: \(error.message)"))
+        // Now and again, since those who hold it come and go.
+        if attempt == 3 || attempt.isMultiple(of: 10) {
+            let blockers = try backend.blockers(of: items)
+            reporter.report(
+                .waiting(
+                    "waiting for a lock: " + (blockers.isEmpty ? error.message : blockers.joined(separator: "; "))))
         }
         let pause = min(0.05 * Double(1 << min(attempt, 8)), 5) * .random(in: 0.5...1.5)
         Pace.sleep(min(.milliseconds(Int(pause * 1000)), ContinuousClock.now.duration(to: deadline)))

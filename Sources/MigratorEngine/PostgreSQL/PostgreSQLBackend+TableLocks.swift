@@ -98,6 +98,14 @@ extension PostgreSQLBackend {
         }
     }
 
+    public func blockers(of items: [Item]) throws -> [String] {
+        // A step's own statements lock more, and more strongly, than is locked at first.
+        var wanted = try tableLocks(for: items)
+        wanted += try items.flatMap { try $0.action.tables.flatMap { try lock($0, .accessExclusive) } }
+        return try blockers(
+            of: wanted.map { TableLock(oid: $0.oid, name: $0.name, shown: $0.shown, mode: .accessExclusive) })
+    }
+
     /// The transactions that hold what a segment wants, a line each; prepared ones too.
     func blockers(of locks: [TableLock]) throws -> [String] {
         let oids = "{" + locks.map { String($0.oid) }.joined(separator: ",") + "}"

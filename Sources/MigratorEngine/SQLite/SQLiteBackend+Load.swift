@@ -27,6 +27,7 @@ extension SQLiteBackend {
         }
         var last: SQLValue?
         var done = 0
+        var meter = ProgressMeter()
         while true {
             let isAfter = last == nil ? "\(sourceKey) IS NOT NULL AND $1 IS NULL" : "\(sourceKey) > $1"
             let end = try session.query(
@@ -42,7 +43,9 @@ extension SQLiteBackend {
                 [last ?? .null, end[0]], mapping: mapping, target: target, key: key)
             last = end[0]
             done += end[1].asInt ?? 0
-            context.reporter.report(.stepProgress(title, rows: done, total: total))
+            var progress = StepProgress(title, rows: done, total: total)
+            progress.rowsPerSecond = meter.rate(rows: done)
+            context.reporter.report(.stepProgress(progress))
         }
     }
 

@@ -63,9 +63,12 @@ final class Console {
         Self.write(Array((text.printable + "\n").utf8), to: 2)
     }
 
+    /// Whether lines of standard error can be replaced by the next one.
+    var isLive: Bool { errorIsTerminal && !mode.isJSON }
+
     /// A line that the next one replaces; on a terminal only.
     func live(_ text: String) {
-        guard errorIsTerminal, !mode.isQuiet, !mode.isJSON else { return }
+        guard isLive, !mode.isQuiet else { return }
         let shown = String(text.printable.prefix(max(columns - 1, 20)))
         clearLiveLine()
         liveWidth = shown.count

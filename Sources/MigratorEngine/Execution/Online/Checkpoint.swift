@@ -13,6 +13,14 @@ public struct Checkpoint: Codable, Equatable, Sendable {
     /// What later phases need to know of earlier ones.
     public var notes: [String: [String]] = [:]
 
+    // For people only; nothing is decided by it.
+    /// The phase that was running with the last commit.
+    public var running: String?
+    /// How many rows the running phase has, about.
+    public var total: Int?
+    public var rowsPerSecond: Double?
+    public var batchRows: Int?
+
     public init() {}
 
     init?(json: String) {
@@ -35,5 +43,9 @@ public struct Checkpoint: Codable, Equatable, Sendable {
         if !phases.contains(phase) { phases.append(phase) }
         cursor = nil
         end = nil
+        running = nil
+        total = nil
+        rowsPerSecond = nil
+        batchRows = nil
     }
 }

@@ -6,6 +6,8 @@ public protocol LoadSignals: AnyObject {
     /// - Parameter tables: those whose rows are being worked on.
     /// - Returns: why the work should pause; empty where it may go on.
     func reasonsToPause(working tables: [TableName]) throws -> [PauseReason]
+    /// As last read; nil where it is not watched.
+    var replayLag: Duration? { get }
 }
 
 /// A signal that says stop.

@@ -16,6 +16,11 @@ public final class OnlineWork {
     /// Until when locks are tried for.
     let deadline: ContinuousClock.Instant
     var pace: Pace
+    /// The phase that runs.
+    private(set) var phase: String?
+    private var meter = ProgressMeter()
+    /// As last reported of batches.
+    private var pacing: StepProgress?
 
     init(executor: Executor, revision: RevisionWork, item: FlatItem) throws {
         self.executor = executor
@@ -46,7 +51,14 @@ public final class OnlineWork {
     func phase(_ name: String, _ body: () throws -> Void) throws {
         guard !checkpoint.has(name) else { return }
         try executor.checkInterruption()
+        begin(name)
         try body()
+    }
+
+    /// The ledger learns of it with the phase's first commit.
+    func begin(_ name: String) {
+        phase = name
+        pacing = nil
     }
 
     /// The end of one of the step's transactions: fingerprints, checkpoint, state of the revision, COMMIT.
@@ -57,6 +69,13 @@ public final class OnlineWork {
         if changesSchema, context.direction == .upgrade {
             tentative.comparesEverything = comparesEverything
             try executor.recordFingerprints(work: tentative)
+        }
+        var next = next
+        next.running = phase.flatMap { next.has($0) ? nil : $0 }
+        if let pacing, next.running != nil {
+            next.total = pacing.total
+            next.rowsPerSecond = pacing.rowsPerSecond
+            next.batchRows = pacing.batchRows
         }
         if next != checkpoint {
             try backend.ledger.setCheckpoint(next, revision: context.revision, item: revision.checkpointItem(ordinal))
@@ -77,8 +96,16 @@ public final class OnlineWork {
         try executor.checkInterruption()
     }
 
-    func report(rows: Int, total: Int?) {
-        executor.reporter.report(.stepProgress(item.action.title, rows: rows, total: total))
+    /// - Parameter phase: where it is another than the one that the ledger names.
+    func report(rows: Int, total: Int?, batchRows: Int? = nil, phase: String? = nil) {
+        var progress = StepProgress(item.action.title, rows: rows, total: total)
+        progress.phase = phase ?? self.phase
+        progress.rowsPerSecond = meter.rate(rows: rows)
+        progress.batchRows = batchRows
+        progress.replayLag = pace.signals?.replayLag
+        progress.paused = pace.paused
+        if batchRows != nil { pacing = progress }
+        executor.reporter.report(.stepProgress(progress))
     }
 }
 

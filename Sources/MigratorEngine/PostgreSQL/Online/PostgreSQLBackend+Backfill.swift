@@ -27,6 +27,7 @@ extension PostgreSQLBackend {
         _ body: (KeyRange, String) throws -> Int
     ) throws {
         guard !work.checkpoint.has(phase) else { return }
+        work.begin(phase)
         let source = quoted(table)
         let column = key.quotedIdentifier
         let type = try keyType(of: table, key: key)
@@ -77,7 +78,7 @@ extension PostgreSQLBackend {
                 failures = 0
                 done += work.checkpoint.rows - before.rows
                 size.adapt(to: duration, walBytes: wal)
-                work.report(rows: done, total: total.rows > 0 ? max(total.rows, done) : nil)
+                work.report(rows: done, total: total.rows > 0 ? max(total.rows, done) : nil, batchRows: size.rows)
                 try work.rest(after: duration)
             } catch let error as DatabaseError {
                 guard ["57014", "55P03"].contains(error.sqlState), failures < 3, !work.executor.isInterrupted() else {
@@ -154,7 +155,7 @@ extension PostgreSQLBackend {
             guard let high else { return total }
             low = high
             if let work {
-                work.report(rows: total.expectedRows, total: nil)
+                work.report(rows: total.expectedRows, total: nil, phase: "compare")
                 try work.executor.checkInterruption()
             }
         }

@@ -61,7 +61,7 @@ extension PostgreSQLBackend {
                 rollbackWork()
                 work.executor.knownSchema = schemaBefore
                 guard let error = error as? DatabaseError, error.canBeTriedAgain else { throw error }
-                try work.executor.waitForLock(error, attempt: attempt, until: work.deadline)
+                try work.executor.waitForLock(error, attempt: attempt, until: work.deadline, for: [work.item])
                 attempt += 1
             }
         }

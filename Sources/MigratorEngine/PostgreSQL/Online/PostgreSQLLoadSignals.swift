@@ -21,6 +21,7 @@ final class PostgreSQLLoadSignals: LoadSignals {
     private(set) var armed: [LoadSignal] = []
     /// Where the server keeps its data, if that is on this machine.
     private var dataFolder: String?
+    private(set) var replayLag: Duration?
     private var lagClock = ReplayClock()
     private var warnedOf: Set<String> = []
 
@@ -160,6 +161,7 @@ final class PostgreSQLLoadSignals: LoadSignals {
             else { continue }
             if signal == .replayLag, let written = row.int("written") {
                 value = max(value, lagClock.lag(written: written, replayed: row.int("replayed"), at: .now))
+                replayLag = row.int("replayed").map { _ in .milliseconds(Int(value * 1000)) }
             }
             readings[signal] = .figure(value, detail: row.text("detail") ?? "")
         }

@@ -33,9 +33,9 @@ extension PostgreSQLBackend {
         let type = try keyType(of: table, key: key)
         if work.checkpoint.end == nil {
             try brief(work) { next in
-                // Not every key has a max().
+                // Not every key has a max(). Without the table's name the order would be that of the text.
                 next.end = try session.scalar(
-                    "SELECT \(column)::text FROM \(source) ORDER BY \(column) DESC LIMIT 1"
+                    "SELECT t.\(column)::text FROM \(source) AS t ORDER BY t.\(column) DESC LIMIT 1"
                 ).asText
                 if next.end == nil { next.finish(phase) }
             }
@@ -146,7 +146,7 @@ extension PostgreSQLBackend {
         while true {
             let rest = KeyRange(low: low, high: nil).condition(column, type: type)
             let high = try session.scalar(
-                "SELECT \(column)::text FROM \(quoted(target)) WHERE \(rest) ORDER BY \(column) OFFSET \(size) LIMIT 1"
+                "SELECT t.\(column)::text FROM \(quoted(target)) AS t WHERE \(rest) ORDER BY t.\(column) OFFSET \(size) LIMIT 1"
             ).asText
             let part = try RowComparison(
                 expected: select, columns: columns, table: target, key: key, backend: self,

@@ -181,7 +181,7 @@ extension PostgreSQLBackend {
     func refuseTail(_ mapping: PostgreSQLMapping, with target: TableName, key: String) throws {
         let column = key.quotedIdentifier
         let start = try session.scalar(
-            "SELECT \(column)::text FROM \(quoted(target)) ORDER BY \(column) DESC OFFSET 1000 LIMIT 1"
+            "SELECT t.\(column)::text FROM \(quoted(target)) AS t ORDER BY t.\(column) DESC OFFSET 1000 LIMIT 1"
         ).asText
         let comparison = try compareInStretches(
             mapping.select, columns: mapping.columns, with: target, key: key, above: start)

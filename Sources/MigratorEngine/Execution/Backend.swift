@@ -101,6 +101,8 @@ public protocol Backend: TableAccess {
     /// SQLite: `PRAGMA foreign_key_check` first.
     func commitWork() throws
     func rollbackWork()
+    /// The open transaction, up to its end, waits for a lock for a moment only.
+    func waitBriefly() throws
     /// The transactions that hold what these items want to lock, a line each.
     func blockers(of items: [Item]) throws -> [String]
 

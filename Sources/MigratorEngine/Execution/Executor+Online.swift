@@ -18,8 +18,8 @@ extension Executor {
     /// Refuses what would be refused in the middle, before anything has committed: looks, in a transaction that is
     /// rolled back.
     func checkBeforehand(_ items: [FlatItem], work: RevisionWork) throws {
-        var tried = work
-        try backend.session.discardingChanges {
+        try look(for: items.map(\.item)) {
+            var tried = work
             for item in items where try holds(item, work: &tried) {
                 let context = work.context(item: item.ordinal, self)
                 switch item.item.action {
@@ -28,6 +28,29 @@ extension Executor {
                 case .switchTable: _ = try decideMove(definedBy: item, work: &tried, isSilent: true)
                 default: break
                 }
+            }
+        }
+    }
+
+    /// Looks in a transaction that is rolled back, and that waits for a lock for a moment only: whoever holds one goes
+    /// first.
+    /// - Parameter items: those whose tables are looked at.
+    func look<Result>(for items: [Item], _ body: () throws -> Result) throws -> Result {
+        let deadline = ContinuousClock.now + options.lockTimeout
+        var attempt = 1
+        while true {
+            do {
+                return try backend.session.discardingChanges {
+                    try backend.waitBriefly()
+                    return try body()
+                }
+            } catch {
+                let refused = MigratorError.from(error)
+                guard refused.code == "lock-not-available" else { throw error }
+                try waitForLock(
+                    DatabaseError(kind: .lockNotAvailable, message: refused.message), attempt: attempt,
+                    until: deadline, for: items)
+                attempt += 1
             }
         }
     }
@@ -42,7 +65,15 @@ extension Executor {
         reporter.report(.stepStarted(title))
         if case .switchTable = item.item.action, work.planned.direction == .upgrade {
             // Known already where statements of this section define the target.
-            _ = try backend.session.discardingChanges { try decideMove(definedBy: item, work: &work) }
+            let definition = work.moves.filter { $0.ordinal == item.ordinal }.flatMap(\.definition)
+            work = try look(
+                for: [item.item]
+                    + definition.map { Item(location: $0.statement.location, action: .statement($0.statement)) }
+            ) {
+                var decided = work
+                _ = try decideMove(definedBy: item, work: &decided)
+                return decided
+            }
         }
         let online = try OnlineWork(executor: self, revision: work, item: item)
         let outcome = try backend.performOnline(online)

@@ -123,12 +123,19 @@ extension PostgreSQLBackend {
         }
     }
 
+    /// Milliseconds.
+    static let patience = 150
+
+    public func waitBriefly() throws {
+        try session.execute("SET LOCAL lock_timeout = \(Self.patience)")
+    }
+
     /// One short attempt. `lock_timeout` lies below deadlock_timeout (1 s), so that the migrator loses,
     /// not the application (ONLINE.md H5).
     private func attempt(
         _ locks: [String], isolation: String, run: RunIdentity, options: RunOptions
     ) throws {
-        let patience = min(150, options.lockTimeout.settingMilliseconds)
+        let patience = min(Self.patience, options.lockTimeout.settingMilliseconds)
         try session.execute(
             "BEGIN ISOLATION LEVEL \(isolation); \(pinningStatements); SET LOCAL synchronous_commit = on; "
                 + "SET LOCAL lock_timeout = \(max(1, patience))")

@@ -102,6 +102,10 @@ extension PostgreSQLBackend {
         // A step's own statements lock more, and more strongly, than is locked at first.
         var wanted = try tableLocks(for: items)
         wanted += try items.flatMap { try $0.action.tables.flatMap { try lock($0, .accessExclusive) } }
+        for case .statement(let statement) in items.map(\.action) {
+            let names = StatementTraits(statement, dialect: .postgresql).identifiers
+            wanted += try names.sorted().flatMap { try lock(TableName($0), .accessExclusive) }
+        }
         return try blockers(
             of: wanted.map { TableLock(oid: $0.oid, name: $0.name, shown: $0.shown, mode: .accessExclusive) })
     }

@@ -8,6 +8,7 @@ extension SQLiteBackend {
     public func executeOutside(_ sql: String, options: RunOptions) throws { try session.execute(sql) }
     public func prepareContract(of script: Script, context: StepContext) throws {}
     public func checkBackup(of table: TableName, context: StepContext) throws {}
+    public func waitBriefly() {}
     public func blockers(of items: [Item]) throws -> [String] { [] }
     public func loadSignals(options: RunOptions, reporter: any Reporter) -> (any LoadSignals)? { nil }
 }

@@ -12,7 +12,7 @@ extension PostgreSQLBackend {
                     "target-undefined", .refused, "no statement before the switch creates the table \"\(move.target)\"",
                     hint: "put CREATE TABLE \(move.target) before the switch")
             }
-            let (source, declared) = try session.discardingChanges {
+            let (source, declared) = try work.executor.look(for: [work.item]) {
                 var declared = try shape(of: target)
                 for column in declared.columns where column.generated == nil {
                     if let text = column.defaultExpression, try isConstant(text, type: column.type) {

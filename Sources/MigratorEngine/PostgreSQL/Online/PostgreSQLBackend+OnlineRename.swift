@@ -21,7 +21,7 @@ extension PostgreSQLBackend {
     ) throws -> StepOutcome {
         if !work.checkpoint.has("cut over") {
             // 1
-            let (declared, plan) = try session.discardingChanges {
+            let (declared, plan) = try work.executor.look(for: [work.item]) {
                 let declared = try declaredShape(of: move.target, definition: definition)
                 let source = try recogniseSource(move, declared: declared, context: work.context)
                 return (declared, try onlineRenamePlan(move, source: source, declared: declared))

@@ -32,11 +32,8 @@ extension PostgreSQLBackend {
             // 1
             try place(placement, mapping: mapping, work)
 
-            // 2
-            try work.phase("children") {
-                try prepareChildren(of: source.relation, for: target, work)
-                try brief(work, finishing: "children", changesSchema: true) { _ in }
-            }
+            // 2. In every run, since the application may have got new ones.
+            try prepareChildren(of: source.relation, for: target, work)
 
             // 3
             try session.execute("ANALYZE \(quoted(move.target))")

@@ -219,11 +219,8 @@ extension PostgreSQLBackend {
             try analyse(move.mapping, source: record.target.tableName, target: followerTable, key: record.key)
         }
 
-        // 1
-        try work.phase("children") {
-            try prepareChildren(of: target, for: follower, work)
-            try brief(work, finishing: "children") { _ in }
-        }
+        // 1. In every run, since the application may have got new ones.
+        try prepareChildren(of: target, for: follower, work)
 
         // 2
         var rows = 0

@@ -30,12 +30,14 @@ extension Migrator {
         let records = try recordedRevisions()
         let planning = try self.planning(records)
         let current = report(records, planning: planning)
+        let unfinished = try unfinishedReport(records, planning: planning)
         return StatusReport(
-            current: current, revisions: records, lastRun: hasLedger ? try backend.ledger.lastRun() : nil,
+            current: current, unfinished: unfinished, revisions: records,
+            lastRun: hasLedger ? try backend.ledger.lastRun() : nil,
             backups: hasLedger ? try backend.ledger.backups() : [],
             soaking: hasLedger ? try soaking(records, planning: planning) : [],
             exceptions: hasLedger ? try backend.ledger.exceptionCount() : 0,
-            next: next(current, records: records))
+            next: unfinished?.goesOn ?? next(current))
     }
 
     /// Revisions whose compatibility view still stands.
@@ -50,20 +52,11 @@ extension Migrator {
         }
     }
 
-    private func next(_ current: CurrentReport, records: [RevisionRecord]) -> String {
-        if let unfinished = current.unfinished {
-            return unfinished.direction == .upgrade
-                ? "the upgrade to \(unfinished.revision) is half done: `migrator upgrade \(unfinished.revision)` finishes it, `migrator downgrade -1` takes it back"
-                : "the downgrade of \(unfinished.revision) is half done: `migrator downgrade \(parent(of: unfinished.revision, in: records))` finishes it"
-        }
+    private func next(_ current: CurrentReport) -> String {
         if !current.drift.isEmpty { return "the scripts do not fit the database: `migrator check` says where" }
         if let first = current.pending.first {
             return "\(current.pending.count) pending: `migrator upgrade head` runs them, from \(first) on"
         }
         return "nothing to do: the database is at head"
-    }
-
-    private func parent(of revision: String, in records: [RevisionRecord]) -> String {
-        records.first { $0.revision == revision }?.revises ?? "base"
     }
 }

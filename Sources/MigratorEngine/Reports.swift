@@ -88,6 +88,8 @@ public struct StatusReport: Sendable, Equatable {
         public var error: String?
     }
     public var current: CurrentReport
+    /// Where a half-done upgrade or downgrade stands.
+    public var unfinished: UnfinishedReport?
     public var revisions: [RevisionRecord]
     public var lastRun: RunSummary?
     public var backups: [BackupRecord]

@@ -123,4 +123,42 @@ import Testing
             #/  switch notes to letters, backfill: [0-9],[0-9]{3} of 7,000 rows \([0-9]+ %\), [0-9,]+ rows/s, about [0-9.]+ s left, batches of [0-9,]+/#
         #expect(lines.first?.wholeMatch(of: pattern) != nil, "\(lines)")
     }
+
+    @Test func `status shows where an unfinished copy stands and what comes next`() throws {
+        let (database, project) = try Self.prepared()
+        let status = { (options: [String]) in
+            try project.run(["--database", database.url, "status"] + options).checked()
+        }
+        let running = try upgrade(database, project)
+        #expect(running.waitForStandardError("paused"))
+        let pid = try database.psql(
+            """
+            SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
+        ).dropLast()
+        #expect(try status([]).standardOutput.contains("next: a migrator works on it: server process \(pid)"))
+        running.signal(SIGKILL)
+        _ = try running.wait()
+        var text = try status([]).standardOutput
+        for _ in 0..<100 where text.contains("a migrator works on it") {
+            usleep(50_000)
+            text = try status([]).standardOutput
+        }
+        for line in [
+            "unfinished: the upgrade of 0001\n  step 2 of 2: switch notes to letters\n  phases done: detach, expand\n",
+            "\n  phase: backfill, done up to key 1000 of 5000\n  1,000 rows",
+            "next: the upgrade to 0001 is half done: `migrator upgrade 0001` goes on with step 2 of 2, switch notes to letters, phase backfill after key 1000; `migrator downgrade -1` takes it back\n",
+        ] {
+            #expect(text.contains(line), "\(text)")
+        }
+        #expect(text.contains(#/\n  begun 20[-0-9T:.]+Z, last commit 20[-0-9T:.]+Z\n/#), "\(text)")
+        let object = try #require(try status(["--json"]).object()["unfinished"] as? [String: Any])
+        #expect(object["phase"] as? String == "backfill" && object["cursor"] as? String == "1000")
+        #expect(object["rows"] as? Int == 1000 && object["phases_done"] as? [String] == ["detach", "expand"])
+        #expect(object["at_work"] is NSNull)
+        try database.psql("DELETE FROM gate")
+        #expect(try upgrade(database, project).wait().status == 0)
+        #expect(try status(["--json"]).object()["unfinished"] is NSNull)
+    }
 }

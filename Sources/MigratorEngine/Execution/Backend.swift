@@ -93,6 +93,8 @@ public protocol Backend: TableAccess {
     /// One migrator at a time: polling try-lock; `options.wait`, else `MigratorError` status locked naming the owner.
     func acquireMigrationLock(options: RunOptions, reporter: any Reporter) throws
     func releaseMigrationLock()
+    /// Who holds that lock now, where it can be told without taking it.
+    func migratorAtWork() throws -> String?
 
     // MARK: Transactions
     /// Opens the transaction of one segment: pins the settings, fences by run and epoch, locks the tables

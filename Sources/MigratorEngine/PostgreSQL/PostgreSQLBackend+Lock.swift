@@ -45,6 +45,16 @@ extension PostgreSQLBackend {
             "SELECT pg_advisory_unlock($1::bigint)", [SQLValue(Int(Self.lockKey(ledger.schema)))])
     }
 
+    public func migratorAtWork() throws -> String? {
+        try session.query(
+            """
+            SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND ((classid::bigint << 32) | objid::bigint) = $1::bigint
+            """, [SQLValue(Int(Self.lockKey(ledger.schema)))]
+        ).isEmpty ? nil : migrationLockOwner()
+    }
+
     /// Who holds the lock, from pg_locks and the ledger's newest run.
     private func migrationLockOwner() throws -> String {
         let row = try session.query(

@@ -9,6 +9,7 @@ extension SQLiteBackend {
     public func prepareContract(of script: Script, context: StepContext) throws {}
     public func checkBackup(of table: TableName, context: StepContext) throws {}
     public func waitBriefly() {}
+    public func migratorAtWork() -> String? { nil }
     public func blockers(of items: [Item]) throws -> [String] { [] }
     public func loadSignals(options: RunOptions, reporter: any Reporter) -> (any LoadSignals)? { nil }
 }

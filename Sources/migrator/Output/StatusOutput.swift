@@ -9,6 +9,7 @@ enum StatusOutput {
         if let unfinished = current.unfinished {
             lines.append("unfinished: the \(unfinished.direction.rawValue) of \(unfinished.revision.oneLine)")
         }
+        if let unfinished = report.unfinished { lines += self.lines(unfinished).map { "  " + $0.oneLine } }
         lines += current.drift.map { "differs: " + VerificationOutput.line($0) }
         if !current.pending.isEmpty {
             lines.append("pending: " + current.pending.map(\.oneLine).joined(separator: ", "))
@@ -36,6 +37,31 @@ enum StatusOutput {
         lines.append("next: \(report.next.oneLine)")
         return lines
     }
+
+    private static func lines(_ report: UnfinishedReport) -> [String] {
+        var lines = [
+            "step \(min(report.step, report.stepCount)) of \(report.stepCount): \(report.title)"
+        ]
+        if !report.phasesDone.isEmpty { lines.append("phases done: " + report.phasesDone.joined(separator: ", ")) }
+        if let phase = report.phase {
+            lines.append(
+                "phase: " + phase + (report.cursor.map { ", done up to key \($0)" } ?? "")
+                    + (report.end.map { " of \($0)" } ?? ""))
+        }
+        if report.rows > 0 {
+            var parts = [report.rows.counted("row")]
+            if let total = report.total, total > 0 {
+                parts[0] += " of about \(total.grouped) (\(min(report.rows * 100 / total, 100)) %)"
+            }
+            if let rate = report.rowsPerSecond { parts.append("\(Int(rate).grouped) rows/s") }
+            if let remaining = report.remaining { parts.append("about \(remaining.short) left") }
+            if let batch = report.batchRows { parts.append("batches of \(batch.grouped)") }
+            lines.append(parts.joined(separator: ", "))
+        }
+        let times = [report.startedAt.map { "begun \($0)" }, report.updatedAt.map { "last commit \($0)" }]
+        lines.append(times.compactMap { $0 }.joined(separator: ", "))
+        return lines
+    }
 }
 
 extension CurrentReport {
@@ -59,6 +85,7 @@ extension StatusReport {
         var object: [String: JSONValue] = [
             "current": current.json, "backups": .array(backups.map(\.json)), "soaking": JSONValue(soaking),
             "exceptions": .int(exceptions), "next": .string(next), "last_run": .null,
+            "unfinished": unfinished?.json ?? .null,
             "revisions": .array(
                 revisions.map { record in
                     .object([
@@ -78,5 +105,19 @@ extension StatusReport {
             ])
         }
         return .object(object)
+    }
+}
+
+extension UnfinishedReport {
+    var json: JSONValue {
+        .object([
+            "revision": .string(revision), "direction": .string(direction.rawValue), "step": .int(step),
+            "step_count": .int(stepCount), "title": .string(title), "phase": JSONValue(phase),
+            "phases_done": JSONValue(phasesDone), "cursor": JSONValue(cursor), "end": JSONValue(end),
+            "rows": .int(rows), "total": JSONValue(total), "batch_rows": JSONValue(batchRows),
+            "rows_per_second": rowsPerSecond.map { .number($0) } ?? .null,
+            "remaining_ms": remaining.map { JSONValue(milliseconds: $0) } ?? .null,
+            "started_at": JSONValue(startedAt), "updated_at": JSONValue(updatedAt), "at_work": JSONValue(atWork),
+        ])
     }
 }

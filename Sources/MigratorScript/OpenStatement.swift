@@ -3,6 +3,8 @@ struct OpenStatement {
     enum Kind {
         /// The words so far leave it open.
         case unknown
+        /// SQLite's `EXPLAIN`, before a statement.
+        case explained
         case created
         case plain
         /// PostgreSQL's `CREATE RULE ... DO (a; b)`.
@@ -18,7 +20,7 @@ struct OpenStatement {
     /// The words that matter.
     enum Keyword {
         case create, or, replace, temp, temporary, function, procedure, rule, trigger, copy
-        case begin, atomic, end, from, stdin
+        case begin, atomic, end, from, stdin, explain, query, plan
     }
 
     /// What stood before, as far as it matters.
@@ -43,6 +45,13 @@ struct OpenStatement {
             switch keyword {
             case .create: kind = .created
             case .copy: kind = dialect == .postgresql ? .copy : .plain
+            case .explain: kind = dialect == .sqlite ? .explained : .plain
+            default: kind = .plain
+            }
+        case .explained:
+            switch keyword {
+            case .create: kind = .created
+            case .query, .plan: break
             default: kind = .plain
             }
         case .created: takeKind(keyword, dialect: dialect)
@@ -96,7 +105,7 @@ extension OpenStatement.Keyword {
             ("temporary", .temporary),
             ("function", .function), ("procedure", .procedure), ("rule", .rule), ("trigger", .trigger),
             ("copy", .copy), ("begin", .begin), ("atomic", .atomic), ("end", .end), ("from", .from),
-            ("stdin", .stdin),
+            ("stdin", .stdin), ("explain", .explain), ("query", .query), ("plan", .plan),
         ]
         var table: [[(word: [UInt8], keyword: OpenStatement.Keyword)]] = Array(repeating: [], count: 10)
         for (word, keyword) in all { table[word.utf8.count].append((Array(word.utf8), keyword)) }

@@ -3,7 +3,8 @@ struct Words {
     enum Item: Equatable {
         case word(String)
         case quoted(String)
-        case string
+        /// Its text in SQLite, which takes it for a name too; in PostgreSQL nothing.
+        case string(String)
         case other(String)
 
         func isWord(_ text: String) -> Bool { self == .word(text) }
@@ -27,16 +28,28 @@ struct Words {
     /// - Parameter limit: how many items are wanted.
     init(_ source: SourceText, _ range: Range<Int>, dialect: Dialect, limit: Int = .max) {
         var lexer = Lexer(source, dialect: dialect, range: range)
+        /// The identifier with Unicode escapes that stands last, but for UESCAPE.
+        var escaped: ArraySlice<UInt8>?
         while items.count < limit, let token = try? lexer.next() {
             switch token.kind {
             case .lineComment, .blockComment: continue
             case .word: items.append(.word(source.text(token.range).asciiLowercased))
-            case .quotedIdentifier: items.append(.quoted(Words.unquote(source.bytes[token.range])))
+            case .quotedIdentifier:
+                let bytes = source.bytes[token.range]
+                items.append(.quoted(Words.unquote(bytes)))
+                escaped = Words.isUnicode(bytes) ? bytes : nil
+                continue
+            case .string where escaped != nil && items.last == .word("uescape"):
+                // U&"d!0061t" UESCAPE '!': the identifier once more, with its own escape character.
+                items.removeLast(2)
+                let escape = source.bytes[token.range].dropFirst().first
+                items.append(.quoted(Words.unquote(escaped ?? [], escape: escape)))
             case .string:
-                items.append(.string)
+                items.append(.string(dialect == .sqlite ? Words.unquote(source.bytes[token.range]) : ""))
                 strings.append(source.text(token.range).asciiLowercased)
             default: items.append(.other(source.text(token.range)))
             }
+            if items.last != .word("uescape") { escaped = nil }
         }
     }
 
@@ -109,8 +122,8 @@ struct Words {
             var parts: [String] = []
             while let first = items.first {
                 switch first {
-                case .word(let name), .quoted(let name): parts.append(name)
-                case .string, .other: return parts
+                case .word(let name), .quoted(let name), .string(let name): parts.append(name)
+                case .other: return parts
                 }
                 items.removeFirst()
                 if !takeOther(".") { break }
@@ -124,14 +137,22 @@ struct Words {
         }
     }
 
+    /// `U&"..."`
+    private static func isUnicode(_ token: ArraySlice<UInt8>) -> Bool {
+        token.count > 2 && token[token.startIndex] | 0x20 == UInt8(ascii: "u")
+            && token[token.startIndex + 1] == UInt8(ascii: "&")
+    }
+
     /// By bytes: a quote with a combining character behind it is still a quote.
-    private static func unquote(_ token: ArraySlice<UInt8>) -> String {
-        let isUnicode = token.count > 2 && token[token.startIndex + 1] == UInt8(ascii: "&")
+    private static func unquote(
+        _ token: ArraySlice<UInt8>, escape: UInt8? = UInt8(ascii: "\\")
+    ) -> String {
+        let isUnicode = isUnicode(token)
         let body = isUnicode ? token.dropFirst(2) : token
         guard let quote = body.first else { return "" }
         let inner = body.dropFirst().dropLast()
         if quote == UInt8(ascii: "[") || !inner.contains(quote) {
-            return String(decoding: inner, as: UTF8.self)
+            return decode(inner, escape: isUnicode ? escape : nil)
         }
         var result: [UInt8] = []
         var isSecond = false
@@ -139,6 +160,42 @@ struct Words {
             isSecond = byte == quote && !isSecond
             if !isSecond { result.append(byte) }
         }
-        return String(decoding: result, as: UTF8.self)
+        return decode(result[...], escape: isUnicode ? escape : nil)
+    }
+
+    /// Puts the characters in for `\0061` and `\+000061`; what is no such escape stays as it is, and the server refuses
+    /// it. Source: PostgreSQL manual, 4.1.1 "Identifiers and Key Words".
+    private static func decode(_ bytes: ArraySlice<UInt8>, escape: UInt8?) -> String {
+        guard let escape, bytes.contains(escape) else { return String(decoding: bytes, as: UTF8.self) }
+        var units: [UInt16] = []
+        var rest = bytes
+        var plain: [UInt8] = []
+        func flush() {
+            units += String(decoding: plain, as: UTF8.self).utf16
+            plain = []
+        }
+        while let byte = rest.popFirst() {
+            guard byte == escape else {
+                plain.append(byte)
+                continue
+            }
+            let isLong = rest.first == UInt8(ascii: "+")
+            let digits = rest.dropFirst(isLong ? 1 : 0).prefix(isLong ? 6 : 4)
+            if rest.first == escape {
+                plain.append(escape)
+                rest.removeFirst()
+            } else if digits.count == (isLong ? 6 : 4),
+                let code = UInt32(String(decoding: digits, as: UTF8.self), radix: 16), code < 0x11_0000
+            {
+                flush()
+                // Two escapes may be the halves of one character.
+                units += code < 0x1_0000 ? [UInt16(code)] : Unicode.Scalar(code).map { Array($0.utf16) } ?? []
+                rest = rest[digits.endIndex...]
+            } else {
+                plain.append(byte)
+            }
+        }
+        flush()
+        return String(decoding: units, as: UTF16.self)
     }
 }

@@ -186,6 +186,13 @@ let sqliteCases: [SplitCase] = [
         "create temp trigger if not exists r after insert on t begin select 1; select 2; end; select 3",
         "create temp trigger if not exists r after insert on t begin select 1; select 2; end", "select 3"),
     SplitCase(
+        "EXPLAIN CREATE TRIGGER r INSERT ON t BEGIN SELECT 1; END; SELECT 2",
+        "EXPLAIN CREATE TRIGGER r INSERT ON t BEGIN SELECT 1; END", "SELECT 2"),
+    SplitCase(
+        "explain query plan create temp trigger r insert on t begin select 1; end; select 2",
+        "explain query plan create temp trigger r insert on t begin select 1; end", "select 2"),
+    SplitCase("EXPLAIN QUERY PLAN SELECT 1; SELECT 2", "EXPLAIN QUERY PLAN SELECT 1", "SELECT 2"),
+    SplitCase(
         "CREATE TEMPORARY TRIGGER r DELETE ON t BEGIN SELECT 1; END; SELECT 2",
         "CREATE TEMPORARY TRIGGER r DELETE ON t BEGIN SELECT 1; END", "SELECT 2"),
     SplitCase(

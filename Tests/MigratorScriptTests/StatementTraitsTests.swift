@@ -127,6 +127,19 @@ private func traits(_ text: String, _ dialect: Dialect = .postgresql) -> Stateme
             #expect(traits(text, .sqlite).definition?.table == TableName("My T"))
         }
         #expect(traits("CREATE TABLE `a``b` (a)", .sqlite).definition?.table == TableName("a`b"))
+        #expect(traits("CREATE TABLE 'My ''T' (a)", .sqlite).definition?.table == TableName("My 'T"))
+        #expect(
+            traits("ALTER TABLE main.'T' ADD a", .sqlite).definition?.table == TableName(schema: "main", "T"))
+    }
+
+    @Test(arguments: [
+        (#"CREATE TABLE U&"d\0061t\+000061" (a int)"#, "data"), (#"CREATE TABLE u&"a\\b""c" (a int)"#, #"a\b"c"#),
+        (#"CREATE TABLE U&"d!0061ta" UESCAPE '!' (a int)"#, "data"), (#"CREATE TABLE U&"\D83D\DE00" (a int)"#, "😀"),
+        (#"CREATE TABLE U&"d!0061ta" /* a */ uescape -- b"# + "\n'!' (a int)", "data"),
+        (#"CREATE TABLE "u&\0061" (a int)"#, #"u&\0061"#), (#"CREATE TABLE U&"\00" (a int)"#, #"\00"#),
+    ])
+    func `Unicode escapes of PostgreSQL's identifiers are read`(_ text: String, _ name: String) {
+        #expect(traits(text).definition?.table == TableName(name))
     }
 
     @Test(arguments: [

@@ -36,7 +36,8 @@ public struct ScriptGraph: Sendable {
                 throw ChainError(
                     code: "missing-parent",
                     message: "revision \"\(script.revision)\" revises \"\(parent)\", which no script has",
-                    hint: "add the missing script, or correct \"revises\"", location: script.location)
+                    hint: "add the missing script, or correct \"revises\"",
+                    location: script.revisesLocation)
             }
             children[parent, default: []].append(script)
         }
@@ -84,7 +85,7 @@ public struct ScriptGraph: Sendable {
                         code: "cycle",
                         message: "revisions revise each other: "
                             + (path[start...] + [step.revision]).joined(separator: " -> "),
-                        hint: "correct \"revises\" in one of them", location: step.location)
+                        hint: "correct \"revises\" in one of them", location: step.revisesLocation)
                 }
                 path.append(step.revision)
                 current = step.revises.flatMap { byRevision[$0] }

@@ -21,6 +21,8 @@ public struct Script: Sendable, Equatable {
     public var revision: String
     /// The parent; nil for the first (`revises base`).
     public var revises: String?
+    /// Of the line that names the parent.
+    public var revisesLocation: ScriptLocation
     public var message: String
     /// What the script asks for; `--mode` wins.
     public var mode: MigrationMode?
@@ -34,7 +36,8 @@ public struct Script: Sendable, Equatable {
     public var text: String
 
     public init(
-        location: ScriptLocation, dialect: Dialect, revision: String, revises: String?, message: String,
+        location: ScriptLocation, dialect: Dialect, revision: String, revises: String?,
+        revisesLocation: ScriptLocation, message: String,
         mode: MigrationMode? = nil, isTransactional: Bool = true, upgrade: Section, downgrade: Downgrade,
         checksum: String, text: String
     ) {
@@ -42,6 +45,7 @@ public struct Script: Sendable, Equatable {
         self.dialect = dialect
         self.revision = revision
         self.revises = revises
+        self.revisesLocation = revisesLocation
         self.message = message
         self.mode = mode
         self.isTransactional = isTransactional

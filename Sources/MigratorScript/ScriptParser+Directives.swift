@@ -50,7 +50,7 @@ extension ScriptParser {
         case "revises":
             try once(header.revises == nil)
             let parent = try revisionID(&reader, name)
-            header.revises = .some(parent == "base" ? nil : parent)
+            header.revises = (parent == "base" ? nil : parent, reader.location)
         case "message":
             try once(header.message == nil)
             let message = reader.rest()

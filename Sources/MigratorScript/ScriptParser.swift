@@ -28,7 +28,7 @@ struct ScriptParser {
 
     struct Header {
         var revision: String?
-        var revises: String??
+        var revises: (parent: String?, location: ScriptLocation)?
         var message: String?
         var mode: MigrationMode?
         var isTransactional: Bool?
@@ -87,7 +87,8 @@ struct ScriptParser {
         }
         return Script(
             location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
-            revises: revises, message: header.message ?? fileMessage(after: revision), mode: header.mode,
+            revises: revises.parent, revisesLocation: revises.location,
+            message: header.message ?? fileMessage(after: revision), mode: header.mode,
             isTransactional: header.isTransactional ?? true, upgrade: upgrade, downgrade: downgrade,
             checksum: String(decoding: checksum, as: UTF8.self),
             text: String(decoding: normalized, as: UTF8.self))

@@ -15,6 +15,13 @@ public enum ScriptFolder {
     ) throws(ScriptError) -> [Script] {
         let (path, name) = try resolve(folder, shown: shown, dialect: dialect)
         let root = realPath(path) ?? path
+        // The folder given may be a link, for it was named; what lies in it may not lead out of it.
+        guard path == folder || root.hasPrefix((realPath(folder) ?? folder) + "/") else {
+            throw ScriptError(
+                code: "script-outside-folder", message: "\"\(name)\" is a link that leads out of \"\(shown)\"",
+                hint: "move the folder there, or name it with --migrations",
+                location: ScriptLocation(file: name, line: 1))
+        }
         var scripts: [Script] = []
         for file in try entries(of: path, shown: name) where isScript(file) {
             let bytes = try read(path + "/" + file, shown: name + "/" + file, root: root)

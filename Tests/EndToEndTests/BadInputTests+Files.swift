@@ -38,6 +38,26 @@ import Testing
         expectPlainWords(result.standardError)
     }
 
+    @Test func `A dialect's folder that leads out of the folder is exit 65`() throws {
+        let bench = try Bench(.sqlite)
+        try bench.folder.write(good, to: "elsewhere/0001_a.sql")
+        let own = bench.migrations + "/sqlite"
+        try FileManager.default.removeItem(atPath: own)
+        try FileManager.default.createSymbolicLink(
+            atPath: own, withDestinationPath: bench.folder.file("elsewhere"))
+        let result = try bench.run("upgrade head")
+        #expect(result.status == 65 && result.errorCode == "script-outside-folder", "\(result.standardError)")
+        #expect(result.standardError.contains("/migrations/sqlite"), "\(result.standardError)")
+        #expect(!(try bench.store.state().contains("TABLE a")))
+        // The folder given may be a link itself: it was named.
+        try FileManager.default.removeItem(atPath: own)
+        try bench.folder.write(good, to: "real/sqlite/0001_a.sql")
+        try FileManager.default.removeItem(atPath: bench.migrations)
+        try FileManager.default.createSymbolicLink(
+            atPath: bench.migrations, withDestinationPath: bench.folder.file("real"))
+        try bench.perform(["upgrade head"])
+    }
+
     @Test func `A FIFO among the scripts is exit 65, at once`() throws {
         let bench = try Bench(.sqlite, ["0001_a.sql": good])
         #expect(mkfifo(bench.migrations + "/sqlite/0002_b.sql", 0o600) == 0)

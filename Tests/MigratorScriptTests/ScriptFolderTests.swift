@@ -116,15 +116,19 @@ private final class Folder {
         #expect(folder.refusal()?.location.file == "m/0002_b.sql")
     }
 
-    @Test func `A folder of scripts may itself be a link`() throws {
+    @Test func `The folder that is named may be a link, a dialect's folder in it only to one inside`() throws {
         let folder = try Folder()
         let other = try Folder()
         try other.write("0001_a.sql")
-        try other.link("0002_b.sql", to: "0001_a.sql")
+        try folder.link("named", to: other.path)
+        #expect(try ScriptFolder.load(folder.path + "/named", shown: "m", dialect: .sqlite).count == 1)
+        try FileManager.default.removeItem(atPath: folder.path + "/named")
         try folder.link("sqlite", to: other.path)
-        #expect(folder.refusal()?.code == "header-mismatch")
-        try FileManager.default.removeItem(atPath: other.path + "/0002_b.sql")
-        #expect(try folder.load().count == 1)
+        #expect(folder.refusal()?.code == "script-outside-folder")
+        #expect(folder.refusal()?.location.file == "m/sqlite")
+        try folder.write("real/0001_a.sql")
+        try folder.link("postgresql", to: "real")
+        #expect(try folder.load(.postgresql).count == 1)
     }
 
     @Test func `A link to nowhere is refused`() throws {

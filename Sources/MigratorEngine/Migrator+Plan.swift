@@ -120,6 +120,7 @@ extension Migrator {
         guard try backend.tableExists(table) else { return [] }
         let size = try backend.estimatedSize(of: table)
         let bytes = size.bytes.map { ", \(($0 + (1 << 20) - 1) >> 20) MiB with its indexes" } ?? ""
-        return ["about \(size.rows) rows\(bytes)"]
+        let rows = size.rows.map { $0 == 0 ? "no rows" : "about \($0.counted("row"))" }
+        return [(rows ?? "rows not known yet (never analysed)") + bytes]
     }
 }

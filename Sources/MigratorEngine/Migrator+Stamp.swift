@@ -43,23 +43,13 @@ extension Migrator {
                     backend: scratch, run: RunIdentity(id: 0, epoch: 0), options: RunOptions(),
                     reporter: SilentReporter())
                 for script in chain { try executor.performUncommitted(script) }
-                return try scratch.schemaSnapshot(of: nil).unqualified(by: scratch.schema)
+                return try scratch.declaredFacts().unqualified(by: scratch.schema)
             }
         } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
             return ["not compared with the scripts: \(error.message)"]
         }
-        let actual = try backend.schemaSnapshot(of: nil).unqualified(by: backend.schema)
-        var notes: [String] = []
-        for (relation, lines) in declared.sorted(by: { $0.key < $1.key }) {
-            guard let found = actual[relation] else {
-                notes.append("\(relation) is not there")
-                continue
-            }
-            let difference = SchemaDifference(from: lines.structure, to: found.structure)
-            notes += difference.missing.map { "\(relation) lacks: \($0)" }
-            notes += difference.added.map { "\(relation) also has: \($0)" }
-        }
-        return notes
+        let actual = try backend.declaredFacts().unqualified(by: backend.schema)
+        return SchemaNotes(declared: declared, actual: actual).notes
     }
 }
 
@@ -91,13 +81,5 @@ extension SchemaSnapshot {
                 let name = String(relation.drop { $0 != "." }.dropFirst()).nonEmpty ?? relation
                 return (name, lines.map { $0.components(separatedBy: schema + ".").joined() })
             }, uniquingKeysWith: { first, _ in first })
-    }
-}
-
-extension [String] {
-    /// The facts that a script declares: who owns a relation and who may use it is not among them.
-    var structure: [String] {
-        let outside = ["owner", "grant", "comment", "publication", "column grant"]
-        return filter { line in !outside.contains { line.hasPrefix($0) } }
     }
 }

@@ -120,8 +120,12 @@ public protocol Backend: TableAccess {
     /// Indexes that are not valid, constraints that are not validated, triggers that are off: what of `schema`
     /// does not do what its definition says.
     func invalidObjects() throws -> [Difference]
-    /// About how many rows and bytes a table has, by the database's own statistics; for plans only.
-    func estimatedSize(of table: TableName) throws -> (rows: Int, bytes: Int?)
+    /// About how many rows and bytes a table has, by the database's own statistics; for plans and progress only.
+    /// No rows where the database has not counted them yet.
+    func estimatedSize(of table: TableName) throws -> (rows: Int?, bytes: Int?)
+    /// What scripts declare of `schema`, by relation, a line a fact that begins with its subject: who owns a
+    /// relation and who may use it is not among them.
+    func declaredFacts() throws -> SchemaSnapshot
     /// All user tables of `schema`, by identity.
     func inventory() throws -> [String: InventoryTable]
 

@@ -75,13 +75,25 @@ extension PostgreSQLBackend {
         ).map { Difference(table: $0.text("table_name"), message: $0.text("message") ?? "") }
     }
 
-    public func estimatedSize(of table: TableName) throws -> (rows: Int, bytes: Int?) {
+    public func declaredFacts() throws -> SchemaSnapshot {
+        let outside = ["owner", "grant", "comment", "publication", "column grant"]
+        return try schemaSnapshot(of: nil).mapValues { lines in
+            lines.filter { line in !outside.contains { line.hasPrefix($0) } }
+        }
+    }
+
+    /// As the server's planner reckons: the density that the last ANALYZE or VACUUM has found, over the pages of now.
+    public func estimatedSize(of table: TableName) throws -> (rows: Int?, bytes: Int?) {
         let row = try session.query(
             """
-            SELECT greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(oid) AS bytes
+            SELECT CASE WHEN relkind = 'p' THEN nullif(reltuples, -1)::bigint
+                        WHEN pg_relation_size(oid) = 0 THEN 0
+                        WHEN reltuples >= 0 AND relpages > 0 THEN (reltuples / relpages
+                            * (pg_relation_size(oid) / current_setting('block_size')::int))::bigint
+                   END AS rows, pg_total_relation_size(oid) AS bytes
             FROM pg_class WHERE oid = to_regclass($1)
             """, [.text(quoted(table))]
         ).first
-        return (row?.int("rows") ?? 0, row?.int("bytes"))
+        return (row?.int("rows"), row?.int("bytes"))
     }
 }

@@ -60,7 +60,7 @@ extension SQLiteBackend {
     /// A file has no identity that a copy would not share.
     public func identityOfSystem() throws -> String? { nil }
 
-    public func estimatedSize(of table: TableName) throws -> (rows: Int, bytes: Int?) {
+    public func estimatedSize(of table: TableName) throws -> (rows: Int?, bytes: Int?) {
         let rows = try session.scalar("SELECT count(*) FROM \(quoted(table))").asInt ?? 0
         return (rows, nil)
     }

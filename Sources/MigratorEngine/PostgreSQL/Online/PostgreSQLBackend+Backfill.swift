@@ -78,7 +78,8 @@ extension PostgreSQLBackend {
                 failures = 0
                 done += work.checkpoint.rows - before.rows
                 size.adapt(to: duration, walBytes: wal)
-                work.report(rows: done, total: total.rows > 0 ? max(total.rows, done) : nil, batchRows: size.rows)
+                work.report(
+                    rows: done, total: total.rows.flatMap { $0 > 0 ? max($0, done) : nil }, batchRows: size.rows)
                 try work.rest(after: duration)
             } catch let error as DatabaseError {
                 guard ["57014", "55P03"].contains(error.sqlState), failures < 3, !work.executor.isInterrupted() else {
@@ -90,9 +91,9 @@ extension PostgreSQLBackend {
         }
     }
 
-    private func rowBytes(_ size: (rows: Int, bytes: Int?)) -> Int {
-        guard size.rows > 0, let bytes = size.bytes else { return 512 }
-        return max(32, bytes / size.rows)
+    private func rowBytes(_ size: (rows: Int?, bytes: Int?)) -> Int {
+        guard let rows = size.rows, rows > 0, let bytes = size.bytes else { return 512 }
+        return max(32, bytes / rows)
     }
 
     /// The type of the key as `format_type` writes it.

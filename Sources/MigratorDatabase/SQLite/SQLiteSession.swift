@@ -144,6 +144,8 @@ struct SQLiteFile {
     var path: String
 
     func check(_ access: SQLiteSession.Access) throws(DatabaseError) {
+        // No file at all, and so no folder that must be writable.
+        if path == ":memory:" { return }
         var status = stat()
         guard stat(path, &status) == 0 else {
             let reason = errno

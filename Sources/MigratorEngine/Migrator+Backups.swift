@@ -5,7 +5,7 @@ extension Migrator {
     /// The registered backups, oldest first.
     public func backups() throws -> [BackupRecord] {
         try backend.checkServer(forWriting: false)
-        return try backend.ledger.exists() ? backend.ledger.backups() : []
+        return try readingLedger { try backend.ledger.exists() ? backend.ledger.backups() : [] }
     }
 
     /// Compares every registered backup with the hash that was recorded when it was made.

@@ -136,12 +136,22 @@ extension Migrator {
         let user = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(getuid())"
         return Ledger.RunOrigin(
             command: command, toolVersion: toolVersion, user: user, host: host, pid: Int(getpid()),
-            backendPID: nil)
+            backendPID: (backend.session as? PostgreSQLSession)?.backendPID)
     }
 
     /// What the ledger holds; nothing where there is none.
     func recordedRevisions() throws -> [RevisionRecord] {
-        try backend.ledger.exists() ? backend.ledger.revisions() : []
+        try readingLedger { try backend.ledger.exists() ? backend.ledger.revisions() : [] }
+    }
+
+    /// A role that may not read the ledger is told what an owner must run.
+    func readingLedger<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            guard let error = error as? DatabaseError, error.kind == .insufficientPrivilege else { throw error }
+            throw backend.unreadableLedger(error)
+        }
     }
 }
 

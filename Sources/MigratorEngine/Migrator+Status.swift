@@ -26,7 +26,7 @@ extension Migrator {
 
     public func status() throws -> StatusReport {
         try backend.checkServer(forWriting: false)
-        let hasLedger = try backend.ledger.exists()
+        let hasLedger = try readingLedger { try backend.ledger.exists() }
         let records = try recordedRevisions()
         let planning = try self.planning(records)
         let current = report(records, planning: planning)

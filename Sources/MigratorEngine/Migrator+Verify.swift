@@ -5,7 +5,7 @@ extension Migrator {
     /// - Parameter unchanged: whatever was written since counts as a difference, and so does missing evidence.
     public func verify(level: VerificationLevel, unchanged: Bool) throws -> VerificationReport {
         try backend.checkServer(forWriting: false)
-        guard try backend.ledger.exists() else {
+        guard try readingLedger(backend.ledger.exists) else {
             throw MigratorError(
                 "no-ledger", .difference, "this database has no ledger: nothing has been migrated here",
                 hint: "run `migrator upgrade head`, or `migrator stamp REVISION` for a database that is there")

@@ -83,6 +83,10 @@ public struct StatusReport: Sendable, Equatable {
         public var outcome: String
         public var user: String
         public var host: String
+        /// Of the process on its host.
+        public var pid: Int
+        /// Of the server's process; nil on SQLite.
+        public var backendPID: Int?
         public var startedAt: String
         public var finishedAt: String?
         public var error: String?

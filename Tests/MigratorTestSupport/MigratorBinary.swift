@@ -40,6 +40,13 @@ public enum MigratorBinary {
             workingFolder: workingFolder, timeout: timeout)
     }
 
+    /// Copies it to where somebody else may run it; not while a child is made, which would hold the new file open for
+    /// writing until it becomes another program.
+    public static func copy(to path: String) throws {
+        try spawning.withLock { try FileManager.default.copyItem(atPath: Self.path, toPath: path) }
+        chmod(path, 0o755)
+    }
+
     /// Starts it beside the test: to send it a signal, or to look at the locks it holds.
     public static func start(
         _ arguments: [String], environment additions: [String: String] = [:],

@@ -113,6 +113,8 @@ public protocol Backend: TableAccess {
     func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot
     /// The relations whose definition the open transaction may have changed; nil means: compare everything.
     func touchedRelations() throws -> Set<String>?
+    /// What is thrown where the role may not read the ledger.
+    func unreadableLedger(_ error: DatabaseError) -> any Error
     /// Every foreign key of the tables of `schema`.
     func foreignKeys() throws -> [ForeignKey]
     /// Key columns that draw their values from a sequence, with what comes next.

@@ -64,7 +64,7 @@ extension Ledger {
     public func lastRun() throws(DatabaseError) -> StatusReport.RunSummary? {
         try session.query(
             """
-            SELECT id, command, outcome, user_name, host, \(time("started_at")) AS started_at,
+            SELECT id, command, outcome, user_name, host, pid, backend_pid, \(time("started_at")) AS started_at,
                    \(time("finished_at")) AS finished_at, error
             FROM \(table("run")) ORDER BY id DESC LIMIT 1
             """
@@ -72,7 +72,8 @@ extension Ledger {
             StatusReport.RunSummary(
                 id: row.int("id") ?? 0, command: row.text("command") ?? "",
                 outcome: row.text("outcome") ?? "", user: row.text("user_name") ?? "",
-                host: row.text("host") ?? "", startedAt: row.text("started_at") ?? "",
+                host: row.text("host") ?? "", pid: row.int("pid") ?? 0, backendPID: row.int("backend_pid"),
+                startedAt: row.text("started_at") ?? "",
                 finishedAt: row.text("finished_at"), error: row.text("error"))
         }
     }

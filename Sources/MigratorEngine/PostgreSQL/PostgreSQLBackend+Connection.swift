@@ -154,11 +154,15 @@ extension PostgreSQLBackend {
             return try session.scalar("SELECT version FROM \(ledger.table("format"))").asInt
         } catch {
             guard error.kind == .insufficientPrivilege else { throw error }
-            let schema = ledger.schema.quotedIdentifier
-            let user = facts.user.quotedIdentifier
-            throw ledgerPrivilegeError(
-                "GRANT ALL ON SCHEMA \(schema) TO \(user); GRANT ALL ON ALL TABLES IN SCHEMA \(schema) TO \(user)")
+            throw unreadableLedger(error)
         }
+    }
+
+    public func unreadableLedger(_ error: DatabaseError) -> any Error {
+        let schema = ledger.schema.quotedIdentifier
+        let user = facts.user.quotedIdentifier
+        return ledgerPrivilegeError(
+            "GRANT ALL ON SCHEMA \(schema) TO \(user); GRANT ALL ON ALL TABLES IN SCHEMA \(schema) TO \(user)")
     }
 
     private func newerLedgerError(_ version: Int) -> MigratorError {

@@ -55,7 +55,8 @@ extension PostgreSQLBackend {
         ).isEmpty ? nil : migrationLockOwner()
     }
 
-    /// Who holds the lock, from pg_locks and the ledger's newest run.
+    /// Who holds the lock, from pg_locks and the ledger's newest run: the process on its own host first, where there
+    /// is a ledger already.
     private func migrationLockOwner() throws -> String {
         let row = try session.query(
             """
@@ -77,8 +78,10 @@ extension PostgreSQLBackend {
             parts.append(row.text("client_addr").map { "from \($0)" } ?? "on a local connection")
             if let since = row.text("since") { parts.append("connected since \(since)") }
         }
-        if let run = try? ledger.lastRun(), run.outcome == "running" {
-            parts.append("run \(run.id) of \(run.user)@\(run.host) (\(run.command)) since \(run.startedAt)")
+        // A run that was killed says that it is running too, but from another server process.
+        if let run = try? ledger.lastRun(), run.outcome == "running", run.backendPID == row?.int("pid") {
+            parts.insert("pid \(run.pid) of \(run.user) on host \(run.host)", at: 0)
+            parts.append("run \(run.id) (\(run.command)) since \(run.startedAt)")
         }
         return parts.isEmpty ? "it has just ended" : parts.joined(separator: ", ")
     }

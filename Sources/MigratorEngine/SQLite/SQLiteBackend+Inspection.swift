@@ -3,6 +3,9 @@ import MigratorScript
 
 /// What verification and plans ask the catalog.
 extension SQLiteBackend {
+    /// SQLite has no privileges.
+    public func unreadableLedger(_ error: DatabaseError) -> any Error { error }
+
     public func foreignKeys() throws -> [ForeignKey] {
         let tables = try session.query(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"

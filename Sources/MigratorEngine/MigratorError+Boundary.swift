@@ -3,7 +3,7 @@ import MigratorPlan
 import MigratorScript
 
 extension MigratorError {
-    static let interrupted = MigratorError(
+    public static let interrupted = MigratorError(
         "interrupted", .interrupted, "interrupted; what was open has been rolled back",
         hint: "run the same command again: it goes on from where the ledger says it is")
 

@@ -75,6 +75,11 @@ struct Program {
         if error.code == "cancelled" || error.status == .interrupted {
             error.status = Interruption.isRequested ? .interrupted : .failed
         }
+        if error.code == "cancelled", Interruption.isRequested {
+            // The same signal, whether it met a statement or not.
+            error.code = MigratorError.interrupted.code
+            error.message = MigratorError.interrupted.message
+        }
         if Interruption.isRequested, error.status == .interrupted, let place = console.place {
             error.details.append("stopped in: \(place)")
         }

@@ -29,13 +29,13 @@ import Testing
                     down: "-- migrator:unsync a -> c"),
             ], before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'x')"], command: "upgrade head --mode window",
             status: 4,
-            place: "0002_b.sql:6:1"),
+            code: "mapping-not-row-local", place: "0002_b.sql:6:1"),
         BadInput(
             testDescription: "a text that is too long", dialects: [.postgresql],
             scripts: ["0001_a.sql": texts, "0002_b.sql": switchTo("varchar(3)")],
             before: ["upgrade 0001", " INSERT INTO a VALUES (1, 'abc'), (8, 'abcdef')"],
             command: "upgrade head --mode window", status: 2,
-            code: "value-does-not-fit", says: ["a id 8", "character varying(3)"]),
+            code: "value-does-not-fit", says: ["a id 8", "\"t\"", "character varying(3)"]),
         BadInput(
             testDescription: "a text that becomes a number", dialects: [.sqlite],
             scripts: ["0001_a.sql": texts, "0002_b.sql": switchTo("integer")],

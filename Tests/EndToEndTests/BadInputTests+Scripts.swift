@@ -49,7 +49,7 @@ private let two = ["0001_a.sql": first, "0002_b.sql": second]
         BadInput(
             testDescription: "a parent that is not there",
             scripts: ["0001_a.sql": first, "0002_b.sql": script("0002", revises: "0009", up: "SELECT 1;")],
-            status: 65, says: ["0009"], place: "0002_b.sql:"),
+            status: 65, says: ["0009"], place: "0002_b.sql:2:1"),
         BadInput(
             testDescription: "the file of an applied revision is gone", scripts: two, before: ["upgrade 0001"],
             changed: ["0001_a.sql": nil, "0002_b.sql": script("0002", up: "SELECT 1;")], status: 2,
@@ -114,7 +114,7 @@ private let two = ["0001_a.sql": first, "0002_b.sql": second]
             testDescription: "a table that is dropped with its rows",
             scripts: ["0001_a.sql": first, "0002_b.sql": script("0002", revises: "0001", up: "DROP TABLE a;")],
             before: ["upgrade 0001", " INSERT INTO a VALUES (1)"], status: 4, code: "would-lose-rows",
-            says: ["rows of a"]),
+            says: ["1 row of \"a\""]),
         BadInput(
             testDescription: "a downgrade that drops rows", scripts: two,
             before: ["upgrade 0001", " INSERT INTO a VALUES (1), (2)"], command: "downgrade base", status: 4,

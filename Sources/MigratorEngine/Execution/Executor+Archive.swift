@@ -12,7 +12,7 @@ extension Executor {
         var alone: [String] = []
         for table in tables where try backend.tableExists(table) {
             let rows = try rowsHeldAlone(table, upgrade: upgrade)
-            if rows > 0 { alone.append("\(rows) rows that only \(table) holds are kept in the archive") }
+            if rows > 0 { alone.append("\(rows.counted("row")) that only \(table) holds are kept in the archive") }
         }
         var outcome = try backend.archive(tables, context: context)
         outcome.details += alone

@@ -18,7 +18,7 @@ extension Executor {
             guard violations.count == 0 else {
                 throw MigratorError(
                     "verification-failed", .difference,
-                    "\"\(check.title)\" does not hold: \(violations.count) violations; nothing was committed",
+                    "\"\(check.title)\" does not hold: \(violations.count.counted("violation")); nothing was committed",
                     hint: "look at the rows named, mend them or the script, and run the same command again",
                     location: check.query.location, details: violations.shown)
             }
@@ -51,7 +51,7 @@ extension OnlineWork {
             guard violations.count == 0 else {
                 throw MigratorError(
                     "verification-failed", .difference,
-                    "\"\(check.title)\" would not hold: \(violations.count) violations; nothing was cut over",
+                    "\"\(check.title)\" would not hold: \(violations.count.counted("violation")); nothing was cut over",
                     hint: "look at the rows named, mend them or the script, and run the same command again",
                     location: check.query.location, details: violations.shown)
             }

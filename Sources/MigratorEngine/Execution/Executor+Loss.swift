@@ -57,7 +57,7 @@ extension Executor {
         if try hasFreshBackup(of: table, work: work, context: context) { return }
         guard let columns else {
             let rows = try rowCount(name)
-            if rows > 0 { work.losses.append(("rows of \(table.name)", rows)) }
+            if rows > 0 { work.losses.append(("of \"\(table.name)\"", rows)) }
             return
         }
         let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
@@ -69,7 +69,8 @@ extension Executor {
             let outcome = try backend.archiveColumns(columns, of: name, context: context)
             for detail in outcome.details { reporter.report(.note(detail)) }
         } else {
-            work.losses.append(("values of \(table.name).\(columns.joined(separator: ", "))", rows))
+            let named = columns.map { "\"\($0)\"" }.joined(separator: ", ")
+            work.losses.append(("of \"\(table.name)\" with values in \(named)", rows))
         }
     }
 
@@ -115,7 +116,7 @@ extension Executor {
     private func checkLosses(work: RevisionWork, at statement: Statement) throws {
         let total = work.losses.reduce(0) { $0 + $1.rows }
         if options.acceptedLoss == total { return }
-        let listed = work.losses.map { "\($0.rows) \($0.subject)" }
+        let listed = work.losses.map { "\($0.rows.counted("row")) \($0.subject)" }
         if work.planned.direction == .upgrade {
             throw MigratorError(
                 "would-lose-rows", .refused,
@@ -125,7 +126,7 @@ extension Executor {
         }
         throw MigratorError(
             "would-lose-rows", .refused,
-            "the downgrade of revision \"\(work.planned.script.revision)\" would lose \(total) rows that nothing else holds",
+            "the downgrade of revision \"\(work.planned.script.revision)\" would lose \(total.counted("row")) that nothing else holds",
             hint: "add `-- migrator:archive TABLE` to its downgrade, or accept the loss with --accept-loss \(total)",
             location: statement.location, details: listed)
     }

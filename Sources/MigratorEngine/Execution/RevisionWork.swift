@@ -28,6 +28,7 @@ struct RevisionWork {
     var creatable: [Condition] = []
     var missingBefore: [Condition] = []
     /// Rows that the open transaction takes away for good, by what they are.
+    /// The subject is what follows the number of rows: `of "messages"`.
     var losses: [(subject: String, rows: Int)] = []
     var moves: [MovePlan] = []
     /// Whether the steps run while the application writes, each in transactions of its own.

@@ -63,7 +63,7 @@ extension PostgreSQLBackend {
                 key: keys.count == 1 ? keys[0] : nil, columns: kept, content: (content.rows, content.hash),
                 context: context))
         details.append(
-            "\(name): \(content.rows) rows with values of \(columns.joined(separator: ", ")) kept")
+            "\(name): \(content.rows.counted("row")) with values of \(columns.joined(separator: ", ")) kept")
         return StepOutcome(rows: content.rows, details: details)
     }
 

@@ -35,7 +35,7 @@ extension PostgreSQLBackend {
                 subject: "\(source.schema).\(source.name)", verdict: Verdict.exact.rawValue,
                 detail: "{\"backup\":\(Self.json(name)),\"rows\":\(content.rows),"
                     + "\"hash\":\(Self.json(content.hash)),\"algorithm\":\(Self.json(Self.hashAlgorithm))}"))
-        details.append("\(name): \(content.rows) rows compared, 0 differences")
+        details.append("\(name): \(content.rows.counted("row")) compared, 0 differences")
         return StepOutcome(rows: content.rows, details: details)
     }
 
@@ -92,7 +92,7 @@ extension PostgreSQLBackend {
                 "backup-differs", .difference,
                 "the backup \"\(copy.name)\" is not equal to \"\(source.name)\"",
                 hint: "run the command again; if it happens again, report it",
-                details: ["\(original.rows) rows in the table, \(copied.rows) in the backup"]
+                details: ["\(original.rows.counted("row")) in the table, \(copied.rows.grouped) in the backup"]
                     + keys.prefix(10).map { "\(key ?? "key") \($0) differs" }
                     + (keys.count > 10 ? ["and more"] : []))
         }

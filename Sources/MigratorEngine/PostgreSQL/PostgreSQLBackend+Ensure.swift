@@ -251,7 +251,9 @@ extension PostgreSQLBackend {
         }
         if rows > 0 {
             context.reporter.report(
-                .warning("\(rows) rows of \(exceptions.table) cannot be placed; the ledger lists them with the reason"))
+                .warning(
+                    "\(rows.counted("row")) of \(exceptions.table) cannot be placed; the ledger lists them with the reason"
+                ))
         }
         return StepOutcome(rows: rows, details: [])
     }

@@ -32,7 +32,7 @@ extension PostgreSQLBackend {
                     ? "the table \"\(filled[0].relation.name)\" of an earlier attempt holds rows"
                     : "tables of an earlier attempt hold rows",
                 hint: "look at them, then rename them, or let --set-aside do so",
-                details: filled.map { "\($0.relation.name): \($0.rows) rows" })
+                details: filled.map { "\($0.relation.name): \($0.rows.counted("row"))" })
         }
         var details = try filled.map { try setAside($0.relation, context: context) }
         if !empty.isEmpty {
@@ -119,6 +119,6 @@ extension PostgreSQLBackend {
                 kind: .setAside, source: source, name: name, key: key, columns: columns,
                 content: (content.rows, content.hash), definition: undo.joined(separator: ";\n"),
                 context: context))
-        return "\(relation.name) with \(content.rows) rows set aside as \(name)"
+        return "\(relation.name) with \(content.rows.counted("row")) set aside as \(name)"
     }
 }

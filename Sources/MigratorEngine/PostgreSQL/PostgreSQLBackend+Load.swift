@@ -73,13 +73,20 @@ extension PostgreSQLBackend {
         statement: Statement?, among rows: String = "true"
     ) throws -> MigratorError {
         var details = [error.detail].compactMap(\.self)
+        var column = error.column
         if let culprit = try culprit(mapping, target: target, source: source, key: key, among: rows) {
             details.insert("\(source) \(key) \(culprit)", at: 0)
+            // The server names the column of a NULL that may not be, not that of a value which is too long.
+            if column == nil, error.sqlState?.hasPrefix("22") == true {
+                column = try unfitColumn(
+                    mapping, target: target, source: source,
+                    row: "\(key.quotedIdentifier)::text = \(culprit.quotedLiteral)")
+            }
         }
-        let column = error.column.map { " in \"\($0)\"" } ?? ""
+        let place = column.map { " in \"\($0)\"" } ?? ""
         return MigratorError(
             "value-does-not-fit", .difference,
-            "a row of \"\(source)\" does not fit into \"\(target)\"\(column): \(error.message); nothing was committed",
+            "a row of \"\(source)\" does not fit into \"\(target)\"\(place): \(error.message); nothing was committed",
             hint: "mend the row, or widen the target", location: statement?.location, details: details)
     }
 
@@ -117,6 +124,33 @@ extension PostgreSQLBackend {
         return try session.scalar("SELECT k::text FROM (\(keys)) AS numbered WHERE n = \(low)").asText
     }
 
+    /// The first column whose value of one row its type does not take; nil where it is none alone.
+    private func unfitColumn(
+        _ mapping: PostgreSQLMapping, target: TableName, source: TableName, row: String
+    ) throws -> String? {
+        try mapping.columns.first { column in
+            let name = column.quotedIdentifier
+            do {
+                try session.savepoint(keeping: false) {
+                    // As the target's column, but for NOT NULL and its other constraints.
+                    try session.execute(
+                        """
+                        CREATE TEMPORARY TABLE migrator_value ON COMMIT DROP AS SELECT \(name) FROM \(quoted(target)) LIMIT 0;
+                        WITH \(source.name.quotedIdentifier) AS (SELECT * FROM \(quoted(source)) WHERE \(row))
+                        INSERT INTO pg_temp.migrator_value SELECT \(name) FROM (\(mapping.select)
+                        ) AS mapping
+                        """)
+                }
+                return false
+            } catch {
+                guard let error = error as? DatabaseError, error.sqlState?.hasPrefix("22") == true else {
+                    throw error
+                }
+                return true
+            }
+        }
+    }
+
     /// `copy`: the rows are brought over once; the source stays. A mapping that is not row-local is copied whole.
     public func performCopy(_ move: Move, context: StepContext) throws -> StepOutcome {
         let mapping = try analyse(move.mapping, source: move.source, target: move.target, key: move.key)
@@ -136,7 +170,7 @@ extension PostgreSQLBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: "copy",
                 subject: "\(move.source) -> \(move.target)", verdict: Verdict.exact.rawValue,
                 detail: "{\"rows\":\(rows)}"))
-        return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) compared, 0 differences"])
     }
 }
 

@@ -103,7 +103,7 @@ extension PostgreSQLBackend {
         var differences: [String] = []
         if found?.oid != target.oid { differences.append("it is not the same relation") }
         let now = try count(target)
-        if let rows, now != rows { differences.append("it has \(now) rows, not \(rows)") }
+        if let rows, now != rows { differences.append("it has \(now.counted("row")), not \(rows.grouped)") }
         try refuseDifferences(from: plan.declared, of: found ?? target, key: plan.key, besides: differences)
     }
 

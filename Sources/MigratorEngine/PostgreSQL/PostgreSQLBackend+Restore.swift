@@ -21,7 +21,7 @@ extension PostgreSQLBackend {
                 "backup-differs", .difference,
                 "the backup \"\(backup.name)\" is not what was registered: something has changed it",
                 hint: "look at it before you use it",
-                details: ["\(backup.rows) rows when it was made, \(content.rows) now"])
+                details: ["\(backup.rows.counted("row")) when it was made, \(content.rows.grouped) now"])
         }
         if backup.kind == .setAside, name == nil {
             return try renameBack(backup, relation, to: target)
@@ -32,7 +32,7 @@ extension PostgreSQLBackend {
         try session.execute("COMMENT ON TABLE \(quoted(target)) IS \(comment.quotedLiteral)")
         return StepOutcome(
             rows: copied.rows,
-            details: ["\(target.name) made from \(backup.name): \(copied.rows) rows compared, 0 differences"])
+            details: ["\(target.name) made from \(backup.name): \(copied.rows.counted("row")) compared, 0 differences"])
     }
 
     /// The table itself gets its names and keys back. A key that rows have come to violate is left out and named.
@@ -124,7 +124,7 @@ extension PostgreSQLBackend {
 
                     -- \(Self.commentText(backup.name)): \(backup.kind.rawValue) of \
                     \(Self.commentText("\(backup.schema).\(backup.source)")), revision \
-                    \(Self.commentText(backup.revision)), \(backup.rows) rows, \(backup.algorithm) \(backup.hash), \
+                    \(Self.commentText(backup.revision)), \(backup.rows.counted("row")), \(backup.algorithm) \(backup.hash), \
                     made \(backup.createdAt)
                     CREATE SCHEMA IF NOT EXISTS \(relation.schema.quotedIdentifier);
                     CREATE TABLE \(relation.quoted) (

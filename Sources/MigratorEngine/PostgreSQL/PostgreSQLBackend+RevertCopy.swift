@@ -30,7 +30,7 @@ extension PostgreSQLBackend {
         let (select, columns) = try wayBack(move, record: record, source: source, context: context)
         let lost = try returnRows(
             select, columns: columns, key: record.key, target: target, source: source, context: context)
-        details += lost.isEmpty ? [] : ["\(lost.count) rows given up, as accepted"]
+        details += lost.isEmpty ? [] : ["\(lost.count.counted("row")) given up, as accepted"]
 
         // 5
         let name = record.source.tableName
@@ -70,7 +70,7 @@ extension PostgreSQLBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: "\(record.target.name) -> \(record.source.name)", verdict: Verdict.exact.rawValue,
                 detail: "{\"strategy\":\"copy\",\"rows\":\(comparison.expectedRows)}"))
-        details.append("\(comparison.expectedRows) rows compared, 0 differences")
+        details.append("\(comparison.expectedRows.counted("row")) compared, 0 differences")
         return StepOutcome(rows: comparison.expectedRows, details: details)
     }
 
@@ -171,7 +171,7 @@ extension PostgreSQLBackend {
         guard context.options.acceptedLoss == lost.count else {
             throw MigratorError(
                 "would-lose-rows", .refused,
-                "\(lost.count) rows of \"\(target.name)\" do not fit \"\(source.name)\" as it was",
+                "\(lost.count.counted("row")) of \"\(target.name)\" \(lost.count == 1 ? "does" : "do") not fit \"\(source.name)\" as it was",
                 hint: "mend the rows, or accept the loss with --accept-loss \(lost.count)",
                 details: lost.prefix(10).map { "\(key) \($0)" }
                     + (lost.count > 10 ? ["and \(lost.count - 10) more"] : []))

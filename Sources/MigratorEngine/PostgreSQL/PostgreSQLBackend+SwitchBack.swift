@@ -82,7 +82,9 @@ extension PostgreSQLBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: "\(record.target.name) -> \(record.source.name)", verdict: Verdict.exact.rawValue,
                 detail: "{\"strategy\":\"rename\",\"rows\":\(rows),\"relation\":\(source.oid)}"))
-        details.append("\(rows) rows stay where they are: the same relation under its old name")
+        details.append(
+            "\(rows.counted("row stays where it is", "rows stay where they are")): the same relation under its old name"
+        )
         if !readers.isEmpty {
             details.append(
                 "views read the table again: " + readers.map(\.relation.name).joined(separator: ", "))
@@ -143,7 +145,9 @@ extension PostgreSQLBackend {
                 try session.scalar(
                     "SELECT count(*) FROM \(child.table) c WHERE EXISTS (SELECT FROM \(target.quoted) t WHERE \(pairs) AND (\(condition)))"
                 ).asInt ?? 0
-            if rows > 0 { cascaded.append("\(rows) rows of \(child.tableName) go with them") }
+            if rows > 0 {
+                cascaded.append("\(rows.counted("row")) of \(child.tableName) \(rows == 1 ? "goes" : "go") with them")
+            }
             sum += rows
         }
         guard context.options.acceptedLoss == sum else {
@@ -152,7 +156,7 @@ extension PostgreSQLBackend {
             ).compactMap { $0[0].asText }
             throw MigratorError(
                 "would-lose-rows", .refused,
-                "\(total) rows of \"\(target.name)\" do not fit \"\(record.source.name)\" as it was",
+                "\(total.counted("row")) of \"\(target.name)\" \(total == 1 ? "does" : "do") not fit \"\(record.source.name)\" as it was",
                 hint: "mend the rows, or accept the loss with --accept-loss \(sum)",
                 details: keys.map { "\(record.key) \($0)" } + (total > 10 ? ["and \(total - 10) more"] : [])
                     + cascaded)
@@ -160,6 +164,6 @@ extension PostgreSQLBackend {
         let kept = try backup(
             TableName(schema: target.schema, target.name), context: context)
         try session.run("DELETE FROM \(target.quoted) t WHERE \(condition)")
-        return kept.details + ["\(sum) rows deleted, as accepted"]
+        return kept.details + ["\(sum.counted("row")) deleted, as accepted"]
     }
 }

@@ -90,7 +90,7 @@ extension PostgreSQLBackend {
             snapshot: cutOver.snapshot, transactionID: cutOver.transactionID,
             systemIdentifier: try identityOfSystem())
         try add(record, context: context)
-        var details = ["\(rows) rows compared, 0 differences"]
+        var details = ["\(rows.counted("row")) compared, 0 differences"]
         let left = source.columns.map(\.name).filter { !mapping.columns.contains($0) && move.mapping == nil }
         if !left.isEmpty {
             details.append("not carried, held by the backup: " + left.joined(separator: ", "))

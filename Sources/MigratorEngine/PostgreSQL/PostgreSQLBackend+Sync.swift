@@ -15,7 +15,7 @@ extension PostgreSQLBackend {
         try prove(sync, mapping: mapping, context: context)
         try createSyncTriggers("sync", sync, mapping, context: context)
         if sync.back != nil { try createWayBack(of: sync, context: context) }
-        return StepOutcome(rows: rows, details: ["\(rows) rows compared, 0 differences"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) compared, 0 differences"])
     }
 
     /// The triggers that lead from the source to the target.
@@ -118,7 +118,7 @@ extension PostgreSQLBackend {
         guard unplaced.isEmpty else {
             throw MigratorError(
                 "rows-without-place", .difference,
-                "\(unplaced.first?.int("total") ?? 0) rows of \"\(sync.source)\" have no place in \"\(sync.target)\"; nothing was committed",
+                "\((unplaced.first?.int("total") ?? 0).counted("row")) of \"\(sync.source)\" without a place in \"\(sync.target)\"; nothing was committed",
                 hint: "let the mapping yield them, or select them with `exceptions` and a reason",
                 location: sync.mapping?.location,
                 details: unplaced.map { "\(sync.source) \(sync.key) \($0.text("key") ?? "")" })
@@ -135,7 +135,8 @@ extension PostgreSQLBackend {
     ) throws {
         guard comparison.differenceCount > 0 else { return }
         throw MigratorError(
-            "content-differs", .difference, "\(what): \(comparison.differenceCount) rows differ; \(nothing)",
+            "content-differs", .difference,
+            "\(what): \(comparison.differenceCount.counted("row differs", "rows differ")); \(nothing)",
             hint: "look for triggers on the target that change or swallow rows, and for types that lose precision",
             details: comparison.differences.map {
                 "\($0.table ?? "") \($0.key ?? ""): \($0.message)"

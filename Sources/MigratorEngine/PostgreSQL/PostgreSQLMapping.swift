@@ -149,7 +149,7 @@ extension PostgreSQLBackend {
     func requireRowLocal(_ mapping: PostgreSQLMapping, _ what: String, location: ScriptLocation?) throws {
         guard let reason = mapping.reasonNotRowLocal else { return }
         throw MigratorError(
-            "not-row-local", .refused, "the mapping of \(what) is not row-local: \(reason)",
+            "mapping-not-row-local", .refused, "the mapping of \(what) is not row-local: \(reason)",
             hint: "let each row of the source decide its own row of the target, or use `ensure`", location: location)
     }
 }

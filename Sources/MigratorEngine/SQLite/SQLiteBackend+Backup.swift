@@ -54,7 +54,7 @@ extension SQLiteBackend {
                 subject: source.name, verdict: "proved", detail: "{\"rows\":\(hash.rows),\"differences\":0}"))
         return StepOutcome(
             rows: hash.rows,
-            details: ["\(hash.rows) rows in \(name), compared row by row, 0 differences"])
+            details: ["\(hash.rows.counted("row")) in \(name), compared row by row, 0 differences"])
     }
 
     /// A table with the same columns, types and so affinities, without constraints.
@@ -92,7 +92,7 @@ extension SQLiteBackend {
         guard different == 0, expected == made else {
             throw MigratorError(
                 "backup-differs", .difference,
-                "the copy \"\(name)\" differs from \"\(source.name)\" in \(max(different, abs(expected.rows - made.rows))) rows",
+                "the copy \"\(name)\" differs from \"\(source.name)\" in \(max(different, abs(expected.rows - made.rows)).counted("row"))",
                 hint: "report this: nothing has been changed")
         }
         return (made.rows, made.hash)
@@ -144,7 +144,7 @@ extension SQLiteBackend {
         let found = try tables.compactMap { try table($0) }.filter { !registered.contains($0.name.lowercased()) }
         let full = try found.filter { try rowCount($0.name) > 0 }
         guard full.isEmpty || context.options.setsAside else {
-            let listed = try full.map { "\"\($0.name)\": \(try rowCount($0.name)) rows" }
+            let listed = try full.map { "\"\($0.name)\": \(try rowCount($0.name).counted("row"))" }
             throw MigratorError(
                 "leftover-table", .refused,
                 "tables of an earlier attempt are in the way: \(full.map { "\"\($0.name)\"" }.joined(separator: ", "))",
@@ -157,7 +157,8 @@ extension SQLiteBackend {
                 try session.execute("DROP TABLE \(table.qualified)")
                 outcome.details.append("\(table.name): empty, dropped")
             } else {
-                outcome.details.append("\(table.name): \(rows) rows, now \(try setAside(table, context: context))")
+                outcome.details.append(
+                    "\(table.name): \(rows.counted("row")), now \(try setAside(table, context: context))")
             }
         }
         return outcome
@@ -229,6 +230,6 @@ extension SQLiteBackend {
                 source: source.name, name: name, key: source.singleKey, columns: kept.map(\.name),
                 rows: hash.rows, hash: hash.hash, algorithm: hash.algorithm))
         let list = columns.map(\.name).joined(separator: ", ")
-        return StepOutcome(rows: rows, details: ["\(rows) rows with values in \(list) kept in \(name)"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) with values in \(list) kept in \(name)"])
     }
 }

@@ -27,8 +27,8 @@ extension SQLiteBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: check,
                 subject: target.name, verdict: "proved",
                 detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"exceptions\":\(passed)}"))
-        var details = ["\(comparison.rows) rows compared, 0 differences"]
-        if passed > 0 { details.append("\(passed) rows are exceptions") }
+        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
+        if passed > 0 { details.append("\(passed.counted("row is an exception", "rows are exceptions"))") }
         return StepOutcome(rows: comparison.rows, details: details)
     }
 
@@ -100,11 +100,11 @@ extension SQLiteBackend {
         let missing = try missingRows(step, mapping: mapping, target: target)
         guard missing == 0 else {
             throw MigratorError(
-                "rows-differ", .difference, "\(missing) rows that \"\(target.name)\" must have are not there",
+                "rows-differ", .difference, "\(missing.counted("row")) that \"\(target.name)\" must have are not there",
                 hint: "correct the mapping", location: ensure.mapping.location)
         }
         try add(step, context: context)
-        return StepOutcome(rows: rows, details: ["\(rows) rows written, every expected row is there"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) written, every expected row is there"])
     }
 
     private func ensureFails(_ error: DatabaseError, target: SQLiteTable, ensure: Ensure) -> any Error {
@@ -168,7 +168,7 @@ extension SQLiteBackend {
                 kind: "fill", source: table.name, target: table.name, key: key, on: [], owner: nil,
                 raiseColumn: nil, raiseOrder: [], mapping: fill.mapping.text, columns: mapping.columns,
                 isBeforeRow: false), context: context)
-        return StepOutcome(rows: rows, details: ["\(rows) rows filled"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) filled"])
     }
 
     public func recordExceptions(_ exceptions: Exceptions, context: StepContext) throws -> StepOutcome {
@@ -203,8 +203,8 @@ extension SQLiteBackend {
             """, [.text(context.revision), SQLValue(context.item), .text(table.name)])
         if rows > 0 {
             context.reporter.report(
-                .warning("\(rows) rows of \"\(table.name)\" cannot be placed; they are listed in the ledger"))
+                .warning("\(rows.counted("row")) of \"\(table.name)\" cannot be placed; they are listed in the ledger"))
         }
-        return StepOutcome(rows: rows, details: ["\(rows) exceptions recorded"])
+        return StepOutcome(rows: rows, details: ["\(rows.counted("exception")) recorded"])
     }
 }

@@ -141,7 +141,7 @@ extension SQLiteBackend {
         let changed = comparison.differences.first { !$0.columns.isEmpty }
         throw MigratorError(
             changed == nil ? "rows-differ" : "value-does-not-fit", .difference,
-            "\(what): \(comparison.differenceCount) rows differ; \(lines.first ?? "")",
+            "\(what): \(comparison.differenceCount.counted("row differs", "rows differ")); \(lines.first ?? "")",
             hint: "correct the row, the mapping or the target", details: Array(lines))
     }
 
@@ -167,7 +167,7 @@ extension SQLiteBackend {
             ).map { "\(source.name), key \($0[0].asText ?? "NULL"): no row in \(target.name)" }
             throw MigratorError(
                 "rows-not-moved", .difference,
-                "\(lost) rows of \"\(source.name)\" have no row in \"\(target.name)\" and no exception",
+                "\(lost.counted("row")) of \"\(source.name)\" \(lost == 1 ? "has" : "have") no row in \"\(target.name)\" and no exception",
                 hint: "correct the mapping, or name the rows in an `exceptions` step", details: keys)
         }
         return try session.scalar("SELECT count(*) \(absent) AND \(passed)", parameters).asInt ?? 0

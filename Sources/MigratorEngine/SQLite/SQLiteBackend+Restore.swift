@@ -30,7 +30,7 @@ extension SQLiteBackend {
             try copyRows(of: source, into: wanted)
             try compareCopy(of: source, with: wanted)
         }
-        return StepOutcome(rows: hash.rows, details: ["\(hash.rows) rows in \(wanted), compared by hash"])
+        return StepOutcome(rows: hash.rows, details: ["\(hash.rows.counted("row")) in \(wanted), compared by hash"])
     }
 
     public func prune(_ backup: BackupRecord) throws {

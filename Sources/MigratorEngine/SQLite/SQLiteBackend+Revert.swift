@@ -74,9 +74,9 @@ extension SQLiteBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: old.name, verdict: "proved",
                 detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"lost\":\(lost)}"))
-        var details = ["\(comparison.rows) rows compared, 0 differences"]
-        if returned > 0 { details.append("\(returned) exceptions returned from the backup") }
-        if lost > 0 { details.append("\(lost) rows lost as accepted") }
+        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
+        if returned > 0 { details.append("\(returned.counted("exception")) returned from the backup") }
+        if lost > 0 { details.append("\(lost.counted("row")) lost as accepted") }
         return StepOutcome(rows: comparison.rows + returned, details: details + archived.details)
     }
 
@@ -156,7 +156,7 @@ extension SQLiteBackend {
         }
         throw MigratorError(
             "would-lose-rows", .refused,
-            "\"\(old.name)\" cannot hold \(count) rows of \"\(current.name)\"",
+            "\"\(old.name)\" cannot hold \(count.counted("row")) of \"\(current.name)\"",
             hint: "change these rows, or accept the loss with --accept-loss \(count)", details: keys)
     }
 

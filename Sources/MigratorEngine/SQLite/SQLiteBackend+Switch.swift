@@ -113,8 +113,8 @@ extension SQLiteBackend {
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: target.name, verdict: "proved",
                 detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"exceptions\":\(passed)}"))
-        var details = ["\(comparison.rows) rows compared, 0 differences"]
-        if passed > 0 { details.append("\(passed) rows are exceptions") }
+        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
+        if passed > 0 { details.append("\(passed.counted("row is an exception", "rows are exceptions"))") }
         if !left.isEmpty { details.append("not possible on \(target.name): trigger \(left.joined(separator: ", "))") }
         return StepOutcome(rows: comparison.rows, details: details)
     }
@@ -125,7 +125,7 @@ extension SQLiteBackend {
         let rows = try rowCount(target.name)
         guard rows == 0 else {
             throw MigratorError(
-                "target-not-empty", .refused, "the table \"\(target.name)\" has \(rows) rows already",
+                "target-not-empty", .refused, "the table \"\(target.name)\" has \(rows.counted("row")) already",
                 hint: "name it in `-- migrator:leftovers`, or rename it")
         }
     }
@@ -137,7 +137,8 @@ extension SQLiteBackend {
             ).asInt ?? 0
         guard without == 0 else {
             throw MigratorError(
-                "key-missing", .refused, "\(without) rows of \"\(source.name)\" have no \"\(key)\"",
+                "key-missing", .refused,
+                "\(without.counted("row")) of \"\(source.name)\" \(without == 1 ? "has" : "have") no \"\(key)\"",
                 hint: "give these rows a key")
         }
     }

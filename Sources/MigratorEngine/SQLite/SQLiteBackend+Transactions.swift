@@ -142,7 +142,7 @@ extension SQLiteBackend {
         guard total > 0 else { return }
         throw MigratorError(
             "foreign-key-violated", .difference,
-            "\(total) rows refer to rows that are not there: \(found.first ?? "")",
+            "\(total.counted("row refers to a row that is", "rows refer to rows that are")) not there: \(found.first ?? "")",
             hint: "repair these rows or the mapping, then run again", details: found)
     }
 }

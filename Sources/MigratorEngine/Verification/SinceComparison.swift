@@ -51,7 +51,7 @@ struct SinceComparison {
             "unattributed": missing, "wrong": wrong,
         ]
         var summary =
-            "\(backup.rows) rows at the switch, \(rowsNow) now: \(added) added, \(changed) changed, \(missing) gone"
+            "\(backup.rows.counted("row")) at the switch, \(rowsNow.grouped) now: \(added.grouped) added, \(changed.grouped) changed, \(missing.grouped) gone"
         if let endOfEvidence { summary += "; \(endOfEvidence)" }
         let verdict: Verdict =
             wrong > 0 ? .differences : endOfEvidence != nil && added + changed > 0 ? .incomplete : .information

@@ -1,22 +1,4 @@
-/// Figures as people read them.
-extension Int {
-    /// `100,000`
-    var grouped: String {
-        let digits = Array(String(magnitude))
-        var result = ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
-            result.append(digit)
-        }
-        return (self < 0 ? "-" : "") + result
-    }
-
-    /// `1 row`, `2 rows`
-    func counted(_ noun: String, _ plural: String? = nil) -> String {
-        "\(grouped) \(self == 1 ? noun : plural ?? noun + "s")"
-    }
-}
-
+/// Times as people read them.
 extension Duration {
     /// `12 ms`, `1.2 s`, `3 min 20 s`
     var short: String {

@@ -145,7 +145,7 @@ func migratorError(_ body: () throws -> Void) -> MigratorError? {
                 _ = try backend.clearLeftovers(names, context: makeContext())
             }
         }
-        #expect(refusal?.code == "leftover-table" && refusal?.details == ["messages: 1 rows"])
+        #expect(refusal?.code == "leftover-table" && refusal?.details == ["messages: 1 row"])
         #expect(try backend.tableExists(TableName("parts")))
         try backend.session.transaction {
             _ = try backend.clearLeftovers(names, context: makeContext(run: 4, setsAside: true))

@@ -319,7 +319,7 @@ struct SwitchCase {
         )
         let refusal = migratorError { try test.downgrade() }
         #expect(refusal?.code == "would-lose-rows" && refusal?.hint?.contains("--accept-loss 3") == true)
-        #expect(refusal?.details == ["id 7", "id 10", "1 rows of attachments go with them"])
+        #expect(refusal?.details == ["id 7", "id 10", "1 row of attachments goes with them"])
         #expect(migratorError { try test.downgrade(acceptedLoss: 2) }?.code == "would-lose-rows")
         try test.downgrade(acceptedLoss: 3)
         #expect(try test.dump() == before)

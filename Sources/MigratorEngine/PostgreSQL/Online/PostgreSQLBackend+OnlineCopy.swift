@@ -168,7 +168,7 @@ extension PostgreSQLBackend {
                 systemIdentifier: try identityOfSystem()),
             context: context)
         var details = [
-            "\(rows) rows compared, 0 differences", "follower \(name) receives every write until `contract`",
+            "\(rows.counted("row")) compared, 0 differences", "follower \(name) receives every write until `contract`",
         ]
         if let view { details.append("view \(view.name) left behind") }
         return StepOutcome(rows: rows, details: details)

@@ -265,7 +265,7 @@ extension PostgreSQLBackend {
                     verdict: Verdict.exact.rawValue, detail: "{\"strategy\":\"copy\",\"rows\":\(rows)}"))
             try ledger.removeObject(object.id)
             next.notes["retired"] = [target.schema, backup, target.name]
-            next.notes["details"] = ["\(rows) rows compared, 0 differences"] + details
+            next.notes["details"] = ["\(rows.counted("row")) compared, 0 differences"] + details
         }
     }
 

@@ -17,7 +17,7 @@ extension PostgreSQLBackend {
                 ) { _ in try createWayBack(of: sync, context: work.context) }
             }
         }
-        return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows) rows compared, 0 differences"])
+        return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows.counted("row")) compared, 0 differences"])
     }
 
     /// The rows as they were at one moment: triggers keep both sides equal until that is proved, then they go.
@@ -30,7 +30,7 @@ extension PostgreSQLBackend {
                 changesSchema: true
             ) { _ in try removeTriggers(kind: "move", item: work.context.item, context: work.context) }
         }
-        return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows) rows compared, 0 differences"])
+        return StepOutcome(rows: work.checkpoint.rows, details: ["\(rows.counted("row")) compared, 0 differences"])
     }
 
     // MARK: Ensure

@@ -120,7 +120,7 @@ extension PostgreSQLBackend {
         guard unplaced.count == 0 else {
             throw MigratorError(
                 "rows-without-place", .difference,
-                "\(unplaced.count) rows of \"\(sync.source)\" have no place in \"\(sync.target)\"; nothing was cut over",
+                "\(unplaced.count.counted("row")) of \"\(sync.source)\" \(unplaced.count == 1 ? "has" : "have") no place in \"\(sync.target)\"; nothing was cut over",
                 hint: "let the mapping yield them, or select them with `exceptions` and a reason",
                 location: sync.mapping?.location,
                 details: unplaced.differences.map { "\(sync.source) \(sync.key) \($0.key ?? "")" })
@@ -195,7 +195,7 @@ extension PostgreSQLBackend {
             let rows = try adoptOrphans(of: key, work)
             if rows > 0 {
                 work.context.reporter.report(
-                    .note("\(key.name): \(rows) rows whose parent had gone meanwhile got what the key says"))
+                    .note("\(key.name): \(rows.counted("row")) whose parent had gone meanwhile got what the key says"))
             }
         }
     }

@@ -28,8 +28,8 @@ struct BackupCheck: VerificationCheck {
             let rows =
                 try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(table))").asInt ?? 0
             return rows == backup.rows
-                ? result(.exact, "\(rows) rows, as recorded", rows: rows)
-                : result(.differences, "\(rows) rows, \(backup.rows) recorded", rows: rows)
+                ? result(.exact, "\(rows.counted("row")), as recorded", rows: rows)
+                : result(.differences, "\(rows.counted("row")), \(backup.rows.grouped) recorded", rows: rows)
         }
         let columns = try backend.columnNames(of: table) ?? []
         guard backup.columns.allSatisfy(columns.contains) else {
@@ -43,10 +43,10 @@ struct BackupCheck: VerificationCheck {
                 figures: ["rows": now.rows, "recordedRows": backup.rows])
         }
         if now.rows != backup.rows {
-            return result(.differences, "\(now.rows) rows, \(backup.rows) recorded", rows: now.rows)
+            return result(.differences, "\(now.rows.counted("row")), \(backup.rows.grouped) recorded", rows: now.rows)
         }
         return now.hash == backup.hash
-            ? result(.exact, "\(now.rows) rows, content as recorded", rows: now.rows)
+            ? result(.exact, "\(now.rows.counted("row")), content as recorded", rows: now.rows)
             : result(.differences, "the content is not what was backed up", rows: now.rows)
     }
 }

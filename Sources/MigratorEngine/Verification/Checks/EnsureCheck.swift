@@ -33,7 +33,8 @@ struct EnsureCheck: VerificationCheck {
         return CheckResult(
             check: name, subject: "\(ensure.source) -> \(ensure.target)",
             verdict: count == 0 ? .exact : .differences,
-            summary: count == 0 ? "every row is there" : "\(count) rows are missing or behind",
+            summary: count == 0
+                ? "every row is there" : "\(count.counted("row is missing", "rows are missing")) or behind",
             differences: rows.map { row in
                 Difference(
                     table: ensure.target.name,

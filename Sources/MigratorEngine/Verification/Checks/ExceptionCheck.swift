@@ -9,7 +9,7 @@ struct ExceptionCheck: VerificationCheck {
         return [
             CheckResult(
                 check: name, subject: "ledger", verdict: .information,
-                summary: "\(count) rows could not be placed; the ledger lists them with their reasons",
+                summary: "\(count.counted("row")) could not be placed; the ledger lists them with their reasons",
                 figures: ["exceptions": count])
         ]
     }

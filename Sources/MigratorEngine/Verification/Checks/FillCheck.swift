@@ -33,7 +33,7 @@ struct FillCheck: VerificationCheck {
         return CheckResult(
             check: name, subject: "\(fill.table).\(columns.joined(separator: ", "))",
             verdict: count == 0 ? .exact : .differences,
-            summary: count == 0 ? "filled wherever it can be" : "\(count) rows lack a value",
+            summary: count == 0 ? "filled wherever it can be" : "\(count.counted("row lacks a", "rows lack a")) value",
             differences: rows.map {
                 Difference(
                     table: fill.table.name, key: $0[0].asText, columns: columns,

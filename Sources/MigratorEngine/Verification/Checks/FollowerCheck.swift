@@ -38,7 +38,8 @@ struct FollowerCheck: VerificationCheck {
         return CheckResult(
             check: name, subject: subject, verdict: count == 0 ? .exact : .differences,
             summary: count == 0
-                ? "\(comparison.expectedRows) rows equal" : "\(count) rows are not as \(record.target.name) has them",
+                ? "\(comparison.expectedRows.counted("row")) equal"
+                : "\(count.counted("row is not", "rows are not")) as \(record.target.name) has them",
             figures: ["rows": comparison.expectedRows], differences: comparison.differences, differenceCount: count)
     }
 }

@@ -15,7 +15,7 @@ struct LedgerCheck: VerificationCheck {
             CheckResult(
                 check: name, subject: "scripts", verdict: differences.isEmpty ? .exact : .differences,
                 summary: differences.isEmpty
-                    ? "\(context.applied.count) revisions as in the scripts"
+                    ? "\(context.applied.count.counted("revision")) as in the scripts"
                     : "the ledger and the scripts disagree",
                 figures: ["revisions": context.applied.count], differences: differences)
         ]

@@ -15,7 +15,7 @@ struct OrphanCheck: VerificationCheck {
         guard whole > 0 else { return broken }
         return [
             CheckResult(
-                check: name, subject: "\(whole) foreign keys", verdict: .exact,
+                check: name, subject: "\(whole.counted("foreign key"))", verdict: .exact,
                 summary: "every row finds its parent", figures: ["foreignKeys": whole])
         ] + broken
     }
@@ -37,7 +37,8 @@ struct OrphanCheck: VerificationCheck {
             "\(key.table.name).\(key.columns.joined(separator: ",")) -> \(key.referenced.name)"
         return CheckResult(
             check: name, subject: subject, verdict: count == 0 ? .exact : .differences,
-            summary: count == 0 ? "every row finds its parent" : "\(count) rows point at nothing",
+            summary: count == 0
+                ? "every row finds its parent" : "\(count.counted("row points at", "rows point at")) nothing",
             differences: rows.map { row in
                 let value = row.values.map { $0.asText ?? "NULL" }.joined(separator: ",")
                 return Difference(

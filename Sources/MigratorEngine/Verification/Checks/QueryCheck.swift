@@ -44,7 +44,7 @@ struct QueryCheck: VerificationCheck {
             let violations = try Violations(of: check.query, session: context.backend.session)
             return CheckResult(
                 check: name, subject: check.title, verdict: violations.count == 0 ? .exact : .differences,
-                summary: violations.count == 0 ? "holds" : "\(violations.count) violations",
+                summary: violations.count == 0 ? "holds" : "\(violations.count.counted("violation"))",
                 differences: zip(violations.keys, violations.shown).map {
                     Difference(key: $0, message: $1)
                 }, differenceCount: violations.count)

@@ -38,12 +38,12 @@ struct SwitchCheck: VerificationCheck {
         else {
             return CheckResult(
                 check: name, subject: subject, verdict: .information,
-                summary: "\(rows) rows now; no backup to judge them by", figures: ["rowsNow": rows])
+                summary: "\(rows.counted("row")) now; no backup to judge them by", figures: ["rowsNow": rows])
         }
         if context.level == .counts {
             return CheckResult(
                 check: name, subject: subject, verdict: .information,
-                summary: "\(backup.rows) rows at the switch, \(rows) now",
+                summary: "\(backup.rows.counted("row")) at the switch, \(rows.grouped) now",
                 figures: ["rowsAtSwitch": backup.rows, "rowsNow": rows])
         }
         let table = TableName(schema: backup.schema, backup.name)

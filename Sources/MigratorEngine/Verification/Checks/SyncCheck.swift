@@ -28,7 +28,8 @@ struct SyncCheck: VerificationCheck {
             check: name, subject: "\(sync.source) -> \(sync.target)",
             verdict: count == 0 ? .exact : .differences,
             summary: count == 0
-                ? "\(comparison.expectedRows) rows equal" : "\(count) rows are not as the mapping makes them",
+                ? "\(comparison.expectedRows.counted("row")) equal"
+                : "\(count.counted("row is not", "rows are not")) as the mapping makes them",
             figures: ["rows": comparison.expectedRows],
             differences: comparison.differences + unplaced.differences, differenceCount: count)
     }

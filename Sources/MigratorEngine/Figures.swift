@@ -1,0 +1,18 @@
+/// Figures as people read them.
+extension Int {
+    /// `100,000`
+    package var grouped: String {
+        let digits = Array(String(magnitude))
+        var result = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
+            result.append(digit)
+        }
+        return (self < 0 ? "-" : "") + result
+    }
+
+    /// `1 row`, `2 rows`; with what follows in both numbers where a verb does.
+    package func counted(_ noun: String, _ plural: String? = nil) -> String {
+        "\(grouped) \(self == 1 ? noun : plural ?? noun + "s")"
+    }
+}

@@ -36,7 +36,10 @@ public struct PlanReport: Sendable, Equatable {
         public var file: String
         /// A stamped revision is only forgotten.
         public var isForgetOnly: Bool
+        /// Whether the steps run while the application writes, each in transactions of its own.
+        public var isOnline = false
         public var steps: [PlannedStep]
+        public var estimate = PlanEstimate()
     }
     public struct PlannedStep: Sendable, Equatable {
         /// `switch direct_messages to messages`
@@ -45,6 +48,9 @@ public struct PlanReport: Sendable, Equatable {
         public var details: [String]
         /// Locks that writers feel: `ACCESS EXCLUSIVE on direct_messages`.
         public var locks: [String]
+        /// What an online step consists of; each is taken up where it was left.
+        public var phases: [String] = []
+        public var estimate = PlanEstimate()
     }
     public var direction: Direction
     public var from: String?
@@ -55,6 +61,8 @@ public struct PlanReport: Sendable, Equatable {
     /// What would be lost, where that can be known before.
     public var losses: [String]
     public var warnings: [String]
+    /// Of all revisions together.
+    public var estimate: PlanEstimate { revisions.reduce(PlanEstimate()) { $0 + $1.estimate } }
 }
 
 /// Where the database is.

@@ -60,14 +60,17 @@ struct PlanCommand: ToolCommand {
 
     @Argument(help: "A target as for upgrade (head, +1, 0002) or downgrade (-1, base).")
     var target: String
+    @Option(
+        help: ArgumentHelp(
+            "Exit 2 where writers would be stopped for longer, by the estimate.", valueName: "duration"))
+    var maxDowntime: DurationArgument?
     @OptionGroup var run: RunArguments
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let report = try invocation.migrator(.reading).plan(
             target, direction: nil, options: try run.options())
-        PlanOutput.show(report, invocation)
-        return .done
+        return PlanOutput.show(report, maximalDowntime: maxDowntime?.duration, invocation)
     }
 }
 

@@ -15,6 +15,10 @@ public enum NegativeControl: String, Sendable {
     case earlyTrigger = "early-trigger"
     /// The trigger runs whoever writes: without this, not for writes of other triggers and cascades (H4).
     case nestedWrites = "nested-writes"
+    /// SQLite: the triggers that follow the application's writes.
+    case trigger = "trigger"
+    /// SQLite: a reply that is copied before its turn brings the messages above it along.
+    case parents = "parents"
     /// The clean comparison before the cut-over.
     case comparison = "comparison"
 

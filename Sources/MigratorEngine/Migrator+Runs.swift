@@ -95,11 +95,6 @@ extension Migrator {
         _ direction: Direction?, target: String?, options: RunOptions,
         body: (Executor, inout RunReport) throws -> Void
     ) throws -> RunReport {
-        if options.mode == .online, backend.session.dialect == .sqlite {
-            throw MigratorError(
-                "online-not-available", .usage, "mode online is not available on SQLite yet",
-                hint: "use --mode window, while the application does not write")
-        }
         try backend.acquireMigrationLock(options: options, reporter: reporter)
         defer { backend.releaseMigrationLock() }
         try backend.prepareLedger()

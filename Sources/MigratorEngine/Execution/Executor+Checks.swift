@@ -3,7 +3,9 @@ import MigratorScript
 
 extension Executor {
     /// The script's own `verify` queries, before the commit. Rows returned are violations: nothing is committed.
-    func runChecks(work: RevisionWork) throws {
+    /// - Returns: what the ledger is to know of it.
+    func runChecks(work: RevisionWork) throws -> [ProofRecord] {
+        var proofs: [ProofRecord] = []
         for item in FlatItem.flatten(try work.section()) {
             guard case .verify(let check) = item.item.action else { continue }
             if let block = item.block, work.blocks[block.id] == false { continue }
@@ -25,11 +27,21 @@ extension Executor {
             reporter.report(
                 .stepFinished(
                     item.item.action.title, rows: nil, duration: clock.now - start, details: ["holds"]))
-            try backend.ledger.add(
+            proofs.append(
                 ProofRecord(
                     runID: run.id, revision: work.planned.script.revision, item: item.ordinal, check: "query",
                     subject: check.title, verdict: Verdict.exact.rawValue, detail: "{}"))
         }
+        return proofs
+    }
+
+    /// In one snapshot, before the last transaction, which then has nothing to do but to note it.
+    func runChecksBeforehand(_ items: [FlatItem], work: RevisionWork) throws -> [ProofRecord] {
+        try backend.session.beginReading()
+        defer { backend.session.rollback() }
+        var tried = work
+        for item in items { _ = try holds(item, work: &tried) }
+        return try runChecks(work: tried)
     }
 }
 

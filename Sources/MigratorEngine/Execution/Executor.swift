@@ -37,7 +37,9 @@ final class Executor {
             try forget(planned)
         } else {
             try work.loadProgress(from: backend.ledger)
-            work.isOnline = isOnline(planned, isUndo: work.isUndo)
+            // What was begun while the application writes is ended so.
+            let isBegun = try work.attempt != run.id && backend.ledger.hasCheckpoint(revision: planned.script.revision)
+            work.isOnline = isBegun || isOnline(planned, isUndo: work.isUndo)
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(
@@ -108,6 +110,11 @@ final class Executor {
         var options = self.options
         options.isBrief = work.isOnline
         if work.isOnline, knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+        // A SQLite file has one writer at a time, who must not wait for queries over all rows.
+        var proofs: [ProofRecord]?
+        if isLast, work.isOnline, backend.session.dialect == .sqlite {
+            proofs = try runChecksBeforehand(items, work: work)
+        }
         try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
         let schemaBefore = knownSchema
         do {
@@ -123,7 +130,7 @@ final class Executor {
                 try perform(item, work: &work)
             }
             try checkInterruption()
-            if isLast { try runChecks(work: work) }
+            if isLast { for proof in try proofs ?? runChecks(work: work) { try backend.ledger.add(proof) } }
             try recordLedger(isLast: isLast, work: &work)
             try backend.commitWork()
         } catch {

@@ -269,6 +269,11 @@ public final class Ledger {
         ).first.flatMap { Checkpoint(json: $0.text("state") ?? "") }
     }
 
+    /// Whether a step of the revision has been begun in several transactions and not been ended.
+    public func hasCheckpoint(revision: String) throws(DatabaseError) -> Bool {
+        try session.scalar("SELECT count(*) FROM \(table("checkpoint")) WHERE revision = $1", [.text(revision)]) != 0
+    }
+
     public func setCheckpoint(_ checkpoint: Checkpoint, revision: String, item: Int) throws(DatabaseError) {
         try session.run(
             """

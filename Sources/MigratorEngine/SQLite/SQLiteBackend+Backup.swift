@@ -36,25 +36,34 @@ extension SQLiteBackend {
     ) throws -> StepOutcome {
         let name = "\(source.name)_backup"
         try makeRoom(for: name, context: context)
-        let columns = source.columns.map(\.name)
         try createLike(source, named: name)
         try copyRows(of: source, into: name)
         let hash = try compareCopy(of: source, with: name)
+        return try register(
+            requireTable(TableName(name)), of: source, kind: kind, rows: hash.rows, hash: hash.hash, context: context)
+    }
+
+    /// Notes a copy that has been compared.
+    func register(
+        _ copy: SQLiteTable, of source: SQLiteTable, kind: BackupRecord.Kind, rows: Int, hash: String,
+        context: StepContext
+    ) throws -> StepOutcome {
         let definition =
             ([source.sql] + (try objects("index", of: source.name).map(\.sql))
             + (try objects("trigger", of: source.name).map(\.sql))).joined(separator: ";\n")
         try ledger.add(
             BackupRecord(
                 runID: context.runID, revision: context.revision, kind: kind, schema: schema,
-                source: source.name, name: name, key: source.singleKey, columns: columns, rows: hash.rows,
-                hash: hash.hash, algorithm: SQLiteContentHash.algorithm, definition: definition))
+                source: source.name, name: copy.name, key: source.singleKey, columns: source.columns.map(\.name),
+                rows: rows,
+                hash: hash, algorithm: SQLiteContentHash.algorithm, definition: definition))
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "backup",
-                subject: source.name, verdict: "proved", detail: "{\"rows\":\(hash.rows),\"differences\":0}"))
+                subject: source.name, verdict: "proved", detail: "{\"rows\":\(rows),\"differences\":0}"))
         return StepOutcome(
-            rows: hash.rows,
-            details: ["\(hash.rows.counted("row")) in \(name), compared row by row, 0 differences"])
+            rows: rows,
+            details: ["\(rows.counted("row")) in \(copy.name), compared row by row, 0 differences"])
     }
 
     /// A table with the same columns, types and so affinities, without constraints.
@@ -99,7 +108,7 @@ extension SQLiteBackend {
     }
 
     /// A registered older backup gets its run's number; an unregistered table is refused or set aside.
-    private func makeRoom(for name: String, context: StepContext) throws {
+    func makeRoom(for name: String, context: StepContext) throws {
         guard let existing = try table(name) else {
             let taken = try session.scalar(
                 "SELECT count(*) FROM main.sqlite_schema WHERE name = $1 COLLATE NOCASE", [.text(name)])

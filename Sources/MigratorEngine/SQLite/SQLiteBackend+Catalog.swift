@@ -12,7 +12,14 @@ extension SQLiteBackend {
     }
 
     public func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot {
-        let backups = try ledger.exists() ? Set(ledger.backups().map { $0.name.lowercased() }) : []
+        // Registered backups, and those that are being made.
+        var backups: Set<String> = []
+        if try ledger.exists() {
+            backups.formUnion(try ledger.backups().map { $0.name.lowercased() })
+            backups.formUnion(try ledger.objects(kind: Self.madeBackup).map { $0.detail.lowercased() })
+            backups.formUnion(
+                try triggerSteps().filter { $0.step.kind == "backup" }.map { $0.step.target.lowercased() })
+        }
         var snapshot: SchemaSnapshot = [:]
         try session.forEachRow(
             """

@@ -33,11 +33,7 @@ extension SQLiteBackend {
     }
 
     public func performSync(_ sync: Sync, context: StepContext) throws -> StepOutcome {
-        guard sync.back == nil else {
-            throw MigratorError(
-                "two-way-sync", .refused, "a sync in both directions is not available yet",
-                hint: "use `sync \(sync.source) -> \(sync.target)`")
-        }
+        try requireOneWay(sync)
         guard let source = try table(sync.source) else { throw sourceMissing(sync.source, context: context) }
         let target = try requireTable(sync.target)
         let key = target.column(sync.key)?.name ?? sync.key
@@ -53,7 +49,14 @@ extension SQLiteBackend {
         return outcome
     }
 
-    private func requireRowLocal(_ mapping: SQLiteMapping, _ statement: Statement?) throws {
+    func requireOneWay(_ sync: Sync) throws {
+        guard sync.back != nil else { return }
+        throw MigratorError(
+            "two-way-sync", .refused, "a sync in both directions is not available yet",
+            hint: "use `sync \(sync.source) -> \(sync.target)`")
+    }
+
+    func requireRowLocal(_ mapping: SQLiteMapping, _ statement: Statement?) throws {
         guard let obstacle = mapping.obstacle else { return }
         throw MigratorError(
             "mapping-not-row-local", .refused,
@@ -63,7 +66,7 @@ extension SQLiteBackend {
     }
 
     /// A trigger finds the target's row by the source's key: a sample of rows must come out under their own.
-    private func requireOwnKeys(_ mapping: SQLiteMapping, key: String, at statement: Statement?) throws {
+    func requireOwnKeys(_ mapping: SQLiteMapping, key: String, at statement: Statement?) throws {
         guard statement != nil, let own = mapping.source.column(key)?.name.quotedIdentifier else { return }
         let sample = try session.query("SELECT \(own) FROM \(mapping.source.qualified) ORDER BY \(own) DESC LIMIT 100")
         for row in sample {
@@ -81,22 +84,8 @@ extension SQLiteBackend {
     // MARK: Ensure, fill, exceptions
 
     public func performEnsure(_ ensure: Ensure, beforeRow: Bool, context: StepContext) throws -> StepOutcome {
-        guard let source = try table(ensure.source) else { throw sourceMissing(ensure.source, context: context) }
-        let target = try requireTable(ensure.target)
-        let mapping = try mapping(ensure.mapping, source: source, target: target, key: nil, forEnsure: true)
-        try requireRowLocal(mapping, ensure.mapping)
-        let step = SQLiteTriggerStep(
-            kind: "ensure", source: source.name, target: target.name, key: "", on: ensure.on, owner: ensure.owner,
-            raiseColumn: ensure.raise?.column, raiseOrder: ensure.raise?.order ?? [],
-            mapping: ensure.mapping.text, columns: mapping.columns, isBeforeRow: beforeRow)
-        let rows: Int
-        do {
-            rows = try session.run(
-                SQLiteTriggerStatements.ensure(
-                    step, into: target.qualified, target: target.name.quotedIdentifier, from: mapping.select))
-        } catch {
-            throw ensureFails(error, target: target, ensure: ensure)
-        }
+        let (mapping, target, step) = try analyse(ensure, beforeRow: beforeRow, context: context)
+        let rows = try insert(ensure, step, into: target, from: mapping.select)
         let missing = try missingRows(step, mapping: mapping, target: target)
         guard missing == 0 else {
             throw MigratorError(
@@ -105,6 +94,33 @@ extension SQLiteBackend {
         }
         try add(step, context: context)
         return StepOutcome(rows: rows, details: ["\(rows.counted("row")) written, every expected row is there"])
+    }
+
+    func analyse(
+        _ ensure: Ensure, beforeRow: Bool, context: StepContext
+    ) throws -> (mapping: SQLiteMapping, target: SQLiteTable, step: SQLiteTriggerStep) {
+        guard let source = try table(ensure.source) else { throw sourceMissing(ensure.source, context: context) }
+        let target = try requireTable(ensure.target)
+        let mapping = try mapping(ensure.mapping, source: source, target: target, key: nil, forEnsure: true)
+        try requireRowLocal(mapping, ensure.mapping)
+        let step = SQLiteTriggerStep(
+            kind: "ensure", source: source.name, target: target.name, key: "", on: ensure.on, owner: ensure.owner,
+            raiseColumn: ensure.raise?.column, raiseOrder: ensure.raise?.order ?? [],
+            mapping: ensure.mapping.text, columns: mapping.columns, isBeforeRow: beforeRow)
+        return (mapping, target, step)
+    }
+
+    /// Inserts the rows of `select` that are missing, or raises those that stand too low.
+    func insert(
+        _ ensure: Ensure, _ step: SQLiteTriggerStep, into target: SQLiteTable, from select: String
+    ) throws -> Int {
+        do {
+            return try session.run(
+                SQLiteTriggerStatements.ensure(
+                    step, into: target.qualified, target: target.name.quotedIdentifier, from: select))
+        } catch {
+            throw ensureFails(error, target: target, ensure: ensure)
+        }
     }
 
     private func ensureFails(_ error: DatabaseError, target: SQLiteTable, ensure: Ensure) -> any Error {
@@ -124,7 +140,7 @@ extension SQLiteBackend {
     }
 
     /// Rows that the mapping yields and the target lacks, or whose raised column stands too low.
-    private func missingRows(
+    func missingRows(
         _ step: SQLiteTriggerStep, mapping: SQLiteMapping, target: SQLiteTable
     ) throws -> Int {
         var match = step.on.map { "t.\($0.quotedIdentifier) = m.\($0.quotedIdentifier)" }.joined(separator: " AND ")
@@ -142,12 +158,33 @@ extension SQLiteBackend {
     }
 
     public func performFill(_ fill: Fill, context: StepContext) throws -> StepOutcome {
+        let (table, key, mapping) = try analyse(fill)
+        let rows = try update(table, key: key, from: mapping.select, columns: mapping.columns)
+        try add(triggerStep(of: fill, table, key: key, mapping), context: context)
+        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) filled"])
+    }
+
+    func analyse(_ fill: Fill) throws -> (table: SQLiteTable, key: String, mapping: SQLiteMapping) {
         let table = try requireTable(fill.table)
         let key = table.column(fill.key)?.name ?? fill.key
         let mapping = try mapping(fill.mapping, source: table, target: table, key: key, forEnsure: true)
         try requireRowLocal(mapping, fill.mapping)
         try requireOwnKeys(mapping, key: key, at: fill.mapping)
-        let columns = mapping.columns.filter { !isSameName($0, key) }
+        return (table, key, mapping)
+    }
+
+    func triggerStep(
+        of fill: Fill, _ table: SQLiteTable, key: String, _ mapping: SQLiteMapping
+    ) -> SQLiteTriggerStep {
+        SQLiteTriggerStep(
+            kind: "fill", source: table.name, target: table.name, key: key, on: [], owner: nil,
+            raiseColumn: nil, raiseOrder: [], mapping: fill.mapping.text, columns: mapping.columns,
+            isBeforeRow: false)
+    }
+
+    /// Gives rows the values that they lack and `select` has.
+    func update(_ table: SQLiteTable, key: String, from select: String, columns all: [String]) throws -> Int {
+        let columns = all.filter { !isSameName($0, key) }
         let set = columns.map {
             "\($0.quotedIdentifier) = coalesce(\(table.name.quotedIdentifier).\($0.quotedIdentifier), m.\($0.quotedIdentifier))"
         }
@@ -156,22 +193,22 @@ extension SQLiteBackend {
         }.joined(separator: " OR ")
         // The mapping is computed first, so that it does not read rows that the update has just changed.
         try session.execute(
-            "DROP TABLE IF EXISTS temp.migrator_fill; CREATE TEMP TABLE migrator_fill AS \(mapping.select)")
+            "DROP TABLE IF EXISTS temp.migrator_fill; CREATE TEMP TABLE migrator_fill AS \(select)")
         let rows = try session.run(
             """
             UPDATE \(table.qualified) SET \(set.joined(separator: ", ")) FROM temp.migrator_fill m
             WHERE m.\(key.quotedIdentifier) = \(table.name.quotedIdentifier).\(key.quotedIdentifier) AND (\(lacks))
             """)
         try session.execute("DROP TABLE temp.migrator_fill")
-        try add(
-            SQLiteTriggerStep(
-                kind: "fill", source: table.name, target: table.name, key: key, on: [], owner: nil,
-                raiseColumn: nil, raiseOrder: [], mapping: fill.mapping.text, columns: mapping.columns,
-                isBeforeRow: false), context: context)
-        return StepOutcome(rows: rows, details: ["\(rows.counted("row")) filled"])
+        return rows
     }
 
     public func recordExceptions(_ exceptions: Exceptions, context: StepContext) throws -> StepOutcome {
+        try checkExceptions(exceptions)
+        return try recordExceptions(exceptions, from: exceptions.mapping.text, context: context)
+    }
+
+    func checkExceptions(_ exceptions: Exceptions) throws {
         let table = try requireTable(exceptions.table)
         let key = table.column(exceptions.key)?.name ?? exceptions.key
         let names: [String]
@@ -183,6 +220,14 @@ extension SQLiteBackend {
                 "mapping-column", .malformedScripts, "the exceptions do not yield \"\(needed)\"",
                 hint: "select the key and a reason", location: exceptions.mapping.location)
         }
+    }
+
+    /// - Parameter select: yields what the exceptions' own SELECT does.
+    func recordExceptions(
+        _ exceptions: Exceptions, from select: String, context: StepContext
+    ) throws -> StepOutcome {
+        let table = try requireTable(exceptions.table)
+        let key = table.column(exceptions.key)?.name ?? exceptions.key
         let pairs = table.columns.map { column in
             let value = "s.\(column.name.quotedIdentifier)"
             return
@@ -197,7 +242,7 @@ extension SQLiteBackend {
             """
             INSERT INTO \(ledger.table("exception")) (revision, item, table_name, row_key, reason, row_data)
             SELECT $1, $2, $3, CAST(x.\(key.quotedIdentifier) AS TEXT), x.reason, \(json)
-            FROM (\(exceptions.mapping.text)
+            FROM (\(select)
             ) AS x JOIN \(table.qualified) AS s ON s.\(key.quotedIdentifier) = x.\(key.quotedIdentifier)
             WHERE true ON CONFLICT (revision, item, table_name, row_key) DO UPDATE SET reason = excluded.reason
             """, [.text(context.revision), SQLValue(context.item), .text(table.name)])

@@ -10,25 +10,27 @@ extension SQLiteBackend {
         let tables = try session.query(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         ).compactMap { $0[0].asText }
+        return try tables.flatMap { try foreignKeys(of: $0) }
+    }
+
+    func foreignKeys(of table: String) throws -> [ForeignKey] {
         var keys: [ForeignKey] = []
-        for table in tables {
-            let rows = try session.query(
-                #"SELECT id, "table", "from", "to" FROM pragma_foreign_key_list($1) ORDER BY id, seq"#,
-                [.text(table)])
-            for id in Set(rows.compactMap { $0.int("id") }).sorted() {
-                let parts = rows.filter { $0.int("id") == id }
-                let referenced = parts[0].text("table") ?? ""
-                // Without a column list a foreign key means the parent's primary key.
-                let primary = try session.query(
-                    "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk", [.text(referenced)]
-                ).compactMap { $0[0].asText }
-                let named = parts.compactMap { $0.text("to") }
-                keys.append(
-                    ForeignKey(
-                        name: "foreign key \(id)", table: TableName(table),
-                        columns: parts.compactMap { $0.text("from") }, referenced: TableName(referenced),
-                        referencedColumns: named.isEmpty ? primary : named))
-            }
+        let rows = try session.query(
+            #"SELECT id, "table", "from", "to" FROM pragma_foreign_key_list($1) ORDER BY id, seq"#,
+            [.text(table)])
+        for id in Set(rows.compactMap { $0.int("id") }).sorted() {
+            let parts = rows.filter { $0.int("id") == id }
+            let referenced = parts[0].text("table") ?? ""
+            // Without a column list a foreign key means the parent's primary key.
+            let primary = try session.query(
+                "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk", [.text(referenced)]
+            ).compactMap { $0[0].asText }
+            let named = parts.compactMap { $0.text("to") }
+            keys.append(
+                ForeignKey(
+                    name: "foreign key \(id)", table: TableName(table),
+                    columns: parts.compactMap { $0.text("from") }, referenced: TableName(referenced),
+                    referencedColumns: named.isEmpty ? primary : named))
         }
         return keys
     }

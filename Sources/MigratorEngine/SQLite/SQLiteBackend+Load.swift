@@ -86,11 +86,15 @@ extension SQLiteBackend {
     }
 
     /// Compares what the unshadowed mapping yields with the target, value by value and by storage class.
-    /// - Parameter isSubset: true where the target may hold other rows too.
+    /// - Parameters:
+    ///   - isSubset: true where the target may hold other rows too.
+    ///   - stretch: compares only these keys.
     func compare(
-        _ select: String, columns: [String], with target: SQLiteTable, key: String, isSubset: Bool = false
+        _ select: String, columns: [String], with target: SQLiteTable, key: String, isSubset: Bool = false,
+        in stretch: SQLiteStretch? = nil
     ) throws -> SQLiteComparison {
         let quoted = key.quotedIdentifier
+        let select = stretch.map { "SELECT * FROM (\(select)) AS x WHERE \($0.condition(quoted))" } ?? select
         let flags = columns.map {
             "\(SQLiteContentHash.sameFunction)(e.\($0.quotedIdentifier), t.\($0.quotedIdentifier))"
         }
@@ -116,7 +120,7 @@ extension SQLiteBackend {
         }
         guard !isSubset else { return comparison }
         let extra =
-            "FROM \(target.qualified) t WHERE t.\(quoted) IS NULL OR t.\(quoted) NOT IN (SELECT \(quoted) FROM (\(select)) WHERE \(quoted) IS NOT NULL)"
+            "FROM \(target.qualified) t WHERE \(stretch.map { $0.condition("t.\(quoted)") + " AND " } ?? "")(t.\(quoted) IS NULL OR t.\(quoted) NOT IN (SELECT \(quoted) FROM (\(select)) WHERE \(quoted) IS NOT NULL))"
         let extras = try session.scalar("SELECT count(*) \(extra)").asInt ?? 0
         if extras > 0 {
             comparison.differenceCount += extras
@@ -125,7 +129,9 @@ extension SQLiteBackend {
                     Difference(
                         table: target.name, key: row[0].asText, columns: [], message: "the row should not be there"))
             }
-        } else if try rowCount(target.name) != comparison.rows {
+        } else if try session.scalar(
+            "SELECT count(*) FROM \(target.qualified) t WHERE \(stretch?.condition("t.\(quoted)") ?? "true")"
+        ).asInt != comparison.rows {
             comparison.differenceCount += 1
             comparison.differences.append(
                 Difference(table: target.name, columns: [key], message: "the key \"\(key)\" does not tell rows apart"))

@@ -20,6 +20,8 @@ extension SQLiteBackend {
         }
         // 1. The source as it was.
         try session.execute(switched.sourceSQL)
+        // Unique indexes refuse rows, which are counted below.
+        for index in switched.indexes where index.isUnique { try session.execute(index.sql) }
         let old = try requireTable(TableName(switched.source))
         let key = current.column(switched.key)?.name ?? switched.key
         let oldKey = old.column(switched.key)?.name ?? switched.key
@@ -44,21 +46,40 @@ extension SQLiteBackend {
                 hint: "report this: nothing has been changed")
         }
         // 4. What only the new shape holds is kept.
-        let archived = try archive(
+        let archived = try archiveDropped(way, of: current, context: context)
+        // 5
+        try passBack(
+            switched, record: record, from: current, to: old, rows: comparison.rows, lost: lost, context: context)
+        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
+        if returned > 0 { details.append("\(returned.counted("exception")) returned from the backup") }
+        if lost > 0 { details.append("\(lost.counted("row")) lost as accepted") }
+        return StepOutcome(rows: comparison.rows + returned, details: details + archived.details)
+    }
+
+    func archiveDropped(_ way: WayBack, of current: SQLiteTable, context: StepContext) throws -> StepOutcome {
+        try archive(
             way.dropped, of: current,
             where: way.dropped.map { column in
                 let name = column.name.quotedIdentifier
                 guard let constant = column.constantDefault else { return "\(name) IS NOT NULL" }
                 return "(\(name) IS NOT NULL AND NOT \(SQLiteContentHash.sameFunction)(\(name), (\(constant))))"
             }, context: context)
-        // 5. The role passes back.
+    }
+
+    /// The role passes back to the old table, which is full.
+    func passBack(
+        _ switched: SQLiteSwitchRecord, record: ObjectRecord, from current: SQLiteTable, to old: SQLiteTable, rows: Int,
+        lost: Int, context: StepContext
+    ) throws {
         let next = [switched.sequence, try sequence(of: current.name)].compactMap { $0 }.max()
         for trigger in try objects("trigger", of: current.name) {
             try session.execute("DROP TRIGGER \(main(trigger.name))")
         }
         try session.execute("DROP TABLE \(current.qualified)")
         _ = try passRole(of: current.name, to: old.name, triggers: [])
-        for object in switched.indexes + switched.triggers { try session.execute(object.sql) }
+        let there = try objects("index", of: old.name).map(\.name)
+        let indexes = switched.indexes.filter { !there.contains($0.name) }
+        for object in indexes + switched.triggers { try session.execute(object.sql) }
         try raiseSequence(of: old.name, to: next)
         renamedTables[old.name.lowercased()] = current.name.lowercased()
         guard let made = try table(old.name),
@@ -73,14 +94,10 @@ extension SQLiteBackend {
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: old.name, verdict: "proved",
-                detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"lost\":\(lost)}"))
-        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
-        if returned > 0 { details.append("\(returned.counted("exception")) returned from the backup") }
-        if lost > 0 { details.append("\(lost.counted("row")) lost as accepted") }
-        return StepOutcome(rows: comparison.rows + returned, details: details + archived.details)
+                detail: "{\"rows\":\(rows),\"differences\":0,\"lost\":\(lost)}"))
     }
 
-    private struct WayBack {
+    struct WayBack {
         /// Yields `columns` of the old table.
         var select: String
         var columns: [String]
@@ -88,7 +105,7 @@ extension SQLiteBackend {
         var dropped: [SQLiteColumn]
     }
 
-    private func wayBack(
+    func wayBack(
         _ move: Move, switched: SQLiteSwitchRecord, from current: SQLiteTable, to old: SQLiteTable, key: String,
         context: StepContext
     ) throws -> WayBack {
@@ -105,7 +122,7 @@ extension SQLiteBackend {
             }
         } else {
             columns = old.writable.map(\.name).filter { current.column($0) != nil }
-            base = "SELECT \(columnList(columns)) FROM \(current.qualified)"
+            base = "SELECT \(columnList(columns)) FROM \(current.name.quotedIdentifier)"
             dropped = current.writable.filter { old.column($0.name) == nil }
         }
         // Columns that the new shape dropped come from the backup, by key; newer rows get the default.
@@ -161,7 +178,7 @@ extension SQLiteBackend {
     }
 
     /// Rows that no mapping could place were never in the target: the backup has them.
-    private func returnExceptions(
+    func returnExceptions(
         _ switched: SQLiteSwitchRecord, current: SQLiteTable, key: String, old: SQLiteTable, oldKey: String,
         context: StepContext
     ) throws -> Int {

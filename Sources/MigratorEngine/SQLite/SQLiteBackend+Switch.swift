@@ -63,7 +63,7 @@ extension SQLiteBackend {
                 "the table \"\(move.target)\" exists already and was not made by this script",
                 hint: "name it in `-- migrator:leftovers`, or rename it")
         }
-        return StrategyDecision(strategy: .copy, reason: "SQLite copies the rows in one transaction")
+        return StrategyDecision(strategy: .copy, reason: "SQLite copies the rows")
     }
 
     public func performSwitch(
@@ -76,11 +76,7 @@ extension SQLiteBackend {
         let key = target.column(move.key)?.name ?? move.key
         let mapping = try mapping(move.mapping, source: source, target: target, key: key)
         try requireKeys(source, key: key)
-        var record = SQLiteSwitchRecord(
-            source: source.name, target: target.name, key: key, sourceSQL: source.sql,
-            indexes: try objects("index", of: source.name), triggers: try objects("trigger", of: source.name),
-            children: try children(of: source.name), sequence: try sequence(of: source.name), view: nil,
-            mapping: move.mapping?.text, columns: mapping.columns, sourceColumns: source.columns)
+        var record = try switchRecord(move, source: source, target: target, key: key, mapping: mapping)
         // 1. Load without secondary indexes and triggers; unique indexes stay, since they refuse rows.
         let comparison = try loadBare(target) {
             try load(mapping, into: target, key: key, context: context)
@@ -90,14 +86,27 @@ extension SQLiteBackend {
         let passed = try requireComplete(source: source, target: target, key: key, context: context)
         let targetTriggers = try objects("trigger", of: target.name)
         for trigger in targetTriggers { try session.execute("DROP TRIGGER \(main(trigger.name))") }
-        // 2. The source's role passes on.
+        // 2
+        return try passRole(
+            move, record: &record, to: target, triggers: targetTriggers.map(\.sql), rows: comparison.rows,
+            passed: passed,
+            context: context)
+    }
+
+    /// The source goes, and the target takes its place.
+    /// - Parameter triggers: the target's own, which have come off.
+    func passRole(
+        _ move: Move, record: inout SQLiteSwitchRecord, to target: SQLiteTable, triggers: [String], rows: Int,
+        passed: Int, context: StepContext
+    ) throws -> StepOutcome {
+        let source = try requireTable(TableName(record.source))
         if record.sequence != nil, !target.isAutoincrement {
             context.reporter.report(
                 .warning("\"\(target.name)\" is not AUTOINCREMENT: ids of deleted rows can be given again"))
         }
         try session.execute("DROP TABLE \(source.qualified)")
         let left = try passRole(of: source.name, to: target.name, triggers: record.triggers)
-        for trigger in targetTriggers { try session.execute(trigger.sql) }
+        for trigger in triggers { try session.execute(trigger) }
         try raiseSequence(of: target.name, to: record.sequence)
         renamedTables[target.name.lowercased()] = source.name.lowercased()
         if let view = move.view {
@@ -112,14 +121,25 @@ extension SQLiteBackend {
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
                 subject: target.name, verdict: "proved",
-                detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"exceptions\":\(passed)}"))
-        var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
+                detail: "{\"rows\":\(rows),\"differences\":0,\"exceptions\":\(passed)}"))
+        var details = ["\(rows.counted("row")) compared, 0 differences"]
         if passed > 0 { details.append("\(passed.counted("row is an exception", "rows are exceptions"))") }
         if !left.isEmpty { details.append("not possible on \(target.name): trigger \(left.joined(separator: ", "))") }
-        return StepOutcome(rows: comparison.rows, details: details)
+        return StepOutcome(rows: rows, details: details)
     }
 
     // MARK: Parts
+
+    func switchRecord(
+        _ move: Move, source: SQLiteTable, target: SQLiteTable, key: String, mapping: SQLiteMapping
+    ) throws -> SQLiteSwitchRecord {
+        SQLiteSwitchRecord(
+            source: source.name, target: target.name, key: key, sourceSQL: source.sql,
+            indexes: try objects("index", of: source.name),
+            triggers: try objects("trigger", of: source.name).filter { !isOwnTrigger($0.name, of: source.name) },
+            children: try children(of: source.name), sequence: try sequence(of: source.name), view: nil,
+            mapping: move.mapping?.text, columns: mapping.columns, sourceColumns: source.columns)
+    }
 
     func requireEmpty(_ target: SQLiteTable) throws {
         let rows = try rowCount(target.name)
@@ -143,7 +163,7 @@ extension SQLiteBackend {
         }
     }
 
-    private func requireNoSteps(on tables: [String]) throws {
+    func requireNoSteps(on tables: [String]) throws {
         guard
             let step = try triggerSteps().first(where: { step in
                 tables.contains { isSameName($0, step.step.source) || isSameName($0, step.step.target) }
@@ -155,7 +175,7 @@ extension SQLiteBackend {
             hint: "end it with `-- migrator:unsync \(step.step.source) -> \(step.step.target)` first")
     }
 
-    private func children(of table: String) throws -> [String] {
+    func children(of table: String) throws -> [String] {
         try session.query(
             """
             SELECT DISTINCT s.name FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name) f

@@ -2,9 +2,24 @@ import Glibc
 import MigratorDatabase
 import MigratorScript
 
+/// Whose foreign keys the end of a transaction looks at: what it may have broken.
+enum SQLiteKeyScope {
+    case all
+    case none
+    /// Tables as they are called at the beginning, and at the end.
+    case tables(before: [String], after: [String])
+}
+
 extension SQLiteBackend {
     public func beginWork(
         for items: [Item], run: RunIdentity, options: RunOptions, reporter: any Reporter
+    ) throws {
+        let isHarmless = items.isEmpty ? isOnline || options.isBrief : options.isBrief && items.allSatisfy(\.keepsKeys)
+        try beginWork(keys: isHarmless ? .none : .all, run: run, options: options, reporter: reporter)
+    }
+
+    func beginWork(
+        keys: SQLiteKeyScope, run: RunIdentity, options: RunOptions, reporter: any Reporter
     ) throws {
         // Inside a transaction this pragma does nothing, and with it on dropping a parent empties its children.
         try session.execute("PRAGMA foreign_keys = OFF")
@@ -22,7 +37,12 @@ extension SQLiteBackend {
                     hint: "run the command again")
             }
             renamedTables = [:]
-            try noteViolations()
+            keyScope = keys
+            switch keys {
+            case .all: try noteViolations(of: try tablesWithKeys)
+            case .none: break
+            case .tables(let before, _): try noteViolations(of: before)
+            }
         } catch {
             rollbackWork()
             throw error
@@ -56,8 +76,12 @@ extension SQLiteBackend {
 
     public func commitWork() throws {
         do {
-            try checkForeignKeys()
-            try session.execute("DROP TABLE IF EXISTS temp.migrator_violations")
+            switch keyScope {
+            case .all: try checkForeignKeys(of: try tablesWithKeys)
+            case .none: break
+            case .tables(_, let after): try checkForeignKeys(of: after)
+            }
+            if case .none = keyScope {} else { try session.execute("DROP TABLE IF EXISTS temp.migrator_violations") }
             try session.commit()
         } catch {
             rollbackWork()
@@ -90,14 +114,14 @@ extension SQLiteBackend {
     }
 
     /// What is wrong before the work is not the work's fault: only violations that come with it stop it.
-    private func noteViolations() throws {
+    func noteViolations(of tables: [String]) throws {
         try session.execute(
             """
             DROP TABLE IF EXISTS temp.migrator_violations;
             CREATE TEMP TABLE migrator_violations (child TEXT, row INTEGER, parent TEXT);
             CREATE INDEX temp.migrator_violations_row ON migrator_violations (child, row)
             """)
-        for table in try tablesWithKeys {
+        for table in tables {
             do {
                 try session.run(
                     """
@@ -112,10 +136,10 @@ extension SQLiteBackend {
         }
     }
 
-    private func checkForeignKeys() throws {
+    func checkForeignKeys(of tables: [String]) throws {
         var found: [String] = []
         var total = 0
-        for table in try tablesWithKeys {
+        for table in tables {
             let former = renamedTables[table.lowercased()] ?? table.lowercased()
             let wasBroken = try session.query(
                 "SELECT 1 FROM temp.migrator_violations WHERE child = $1 AND parent IS NULL", [.text(former)])
@@ -144,5 +168,23 @@ extension SQLiteBackend {
             "foreign-key-violated", .difference,
             "\(total.counted("row refers to a row that is", "rows refer to rows that are")) not there: \(found.first ?? "")",
             hint: "repair these rows or the mapping, then run again", details: found)
+    }
+}
+
+extension Item {
+    /// Whether it cannot take away a row that another one refers to, nor make one that refers to nothing.
+    fileprivate var keepsKeys: Bool {
+        switch action {
+        case .verify: return true
+        case .statement(let statement):
+            let traits = StatementTraits(statement, dialect: .sqlite)
+            switch traits.definition?.kind {
+            case .createTable: return !traits.identifiers.contains("select")
+            case .createIndex: return true
+            case .alterTable: return traits.identifiers.contains("add")
+            default: return false
+            }
+        default: return false
+        }
     }
 }

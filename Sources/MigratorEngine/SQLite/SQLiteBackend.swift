@@ -13,6 +13,12 @@ public final class SQLiteBackend {
     var migrationLock: SQLiteMigrationLock?
     /// Tables that changed their name in the open transaction, new name to old, for the foreign key check.
     var renamedTables: [String: String] = [:]
+    /// Of the open transaction.
+    var keyScope = SQLiteKeyScope.all
+    /// Set by the first step that runs while the application writes.
+    var isOnline = false
+    /// How long the last short transaction kept other writers waiting.
+    var lastHold = Duration.zero
 
     public init(session: any Session, ledger: Ledger, path: String) {
         self.session = session

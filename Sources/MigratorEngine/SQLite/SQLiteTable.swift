@@ -28,6 +28,9 @@ struct SQLiteColumn: Codable, Equatable {
 struct SQLiteObject: Codable, Equatable {
     var name: String
     var sql: String
+
+    /// Of an index: whether it refuses rows.
+    var isUnique: Bool { SQLiteTokens(sql).tokens.prefix(2) == [.word("create"), .word("unique")] }
 }
 
 struct SQLiteTable {

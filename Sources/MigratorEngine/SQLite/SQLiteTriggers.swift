@@ -1,8 +1,10 @@
 import MigratorDatabase
 import MigratorScript
 
-/// A `sync`, `ensure` or `fill` that goes on after its step, as the ledger keeps it.
-struct SQLiteTriggerStep: Codable {
+/// What keeps tables up to date by triggers, as the ledger keeps it: a `sync`, `ensure` or `fill`, which goes on after
+/// its step; a `move` or a `backup`, which follows the application's writes until its rows are all there; a `back`,
+/// which does so for the way back.
+struct SQLiteTriggerStep: Codable, Equatable {
     var kind: String
     var source: String
     var target: String
@@ -16,12 +18,19 @@ struct SQLiteTriggerStep: Codable {
     /// Target columns that the mapping yields.
     var columns: [String]
     var isBeforeRow: Bool
+    /// Columns by which the target's rows refer to others of it, while some of those may not be there yet.
+    var parents: [String]?
+
+    /// Row by row, the target is what the mapping makes of the source.
+    var isRowWise: Bool { ["sync", "move", "back"].contains(kind) }
 }
 
 /// SQLite does not say in which order several triggers of one event run, so one trigger for each table and event
 /// carries the statements of all steps of all revisions, in the order of the steps.
 extension SQLiteBackend {
-    static let stepKinds = ["sync", "ensure", "fill"]
+    static let stepKinds = ["sync", "ensure", "fill", "move", "backup", "back"]
+    /// A backup whose rows are all there and that is not registered yet.
+    static let madeBackup = "backup-made"
 
     func triggerSteps() throws -> [(object: ObjectRecord, step: SQLiteTriggerStep)] {
         guard try ledger.exists() else { return [] }
@@ -52,11 +61,44 @@ extension SQLiteBackend {
 
     public func removeTriggers(ofRevision revision: String, context: StepContext) throws {
         var tables: [String] = []
-        for (object, step) in try triggerSteps() where object.revision == revision {
+        for (object, step) in try triggerSteps() where object.revision == revision && step.kind != "back" {
             try ledger.removeObject(object.id)
             if !tables.contains(step.source) { tables.append(step.source) }
+            if step.kind == "backup" { try session.execute("DROP TABLE IF EXISTS \(main(step.target))") }
+            try returnTriggers(of: step.target, revision: revision, item: object.item)
         }
         for table in tables { try makeTriggers(of: table) }
+        // Nothing was registered yet: half a backup is none.
+        for object in try ledger.objects(revision: revision, kind: Self.madeBackup) {
+            try ledger.removeObject(object.id)
+            try session.execute("DROP TABLE IF EXISTS \(main(object.detail))")
+        }
+    }
+
+    /// The target's own triggers, which an unfinished step has taken off.
+    private func returnTriggers(of target: String, revision: String, item: Int) throws {
+        guard let reached = try ledger.checkpoint(revision: revision, item: item), !reached.has("prove"),
+            try table(target) != nil
+        else { return }
+        for trigger in reached.notes["triggers"] ?? [] { try session.execute(trigger) }
+    }
+
+    /// Ends one step's part in its table's triggers.
+    func removeStep(kind: String, context: StepContext) throws {
+        for (object, step) in try triggerSteps()
+        where step.kind == kind && object.revision == context.revision && object.item == context.item {
+            try ledger.removeObject(object.id)
+            try makeTriggers(of: step.source)
+        }
+    }
+
+    /// The definitions of the tool's triggers on a table, by name.
+    func ownTriggers(of table: String) throws -> [String] {
+        try objects("trigger", of: table).filter { isOwnTrigger($0.name, of: table) }.map(\.sql).sorted()
+    }
+
+    func isOwnTrigger(_ name: String, of table: String) -> Bool {
+        ["insert", "update", "delete"].contains { isSameName(name, "migrator_\(table)_\($0)") }
     }
 
     /// Makes a table's triggers anew from the ledger; without steps there are none.
@@ -98,6 +140,8 @@ struct SQLiteTriggerStatements {
     let target: SQLiteTable
     /// The mapping over the row that was written, read again by its key: earlier steps may have changed it.
     private let mapped: String
+    /// The mapping over all rows.
+    private let whole: String
 
     init(step: SQLiteTriggerStep, source: SQLiteTable, target: SQLiteTable) throws {
         self.step = step
@@ -116,6 +160,7 @@ struct SQLiteTriggerStatements {
                     && !SQLiteTokens(text).contains(word: column.lowercased())
                     ? "NULL AS \(column.quotedIdentifier)" : "author.\(column.quotedIdentifier)"
             }.joined(separator: ", ")
+            whole = "SELECT \(given) FROM (\(text)\n) AS author"
             mapped = """
                 SELECT \(given) FROM (
                 WITH \(source.name.quotedIdentifier) AS (SELECT * FROM \(source.qualified) WHERE \(row))
@@ -123,6 +168,7 @@ struct SQLiteTriggerStatements {
                 ) AS author) AS author
                 """
         } else {
+            whole = "SELECT \(list) FROM \(source.qualified)"
             mapped = "SELECT \(list) FROM \(source.qualified) WHERE \(row)"
         }
     }
@@ -132,10 +178,45 @@ struct SQLiteTriggerStatements {
 
     var whenWritten: [String] {
         switch step.kind {
-        case "sync": syncStatements
+        case "sync", "move", "back": parentStatements + syncStatements
+        case "backup": backupStatements
         case "fill": [fillStatement]
         default: ensureStatements
         }
+    }
+
+    /// A reply that is written before its turn brings the messages above it along, up to the first that is there:
+    /// without them the foreign key of the target to itself would refuse the application's write. SQLite looks at the
+    /// keys when the application's statement ends, so that the order does not matter.
+    private var parentStatements: [String] {
+        (step.parents ?? []).map { column in
+            let parent = column.quotedIdentifier
+            return """
+                INSERT INTO \(name) (\(columnList(step.columns))) SELECT \(columnList(step.columns)) FROM (\(whole)) AS m
+                WHERE m.\(key) IN (
+                    WITH RECURSIVE above (id) AS (
+                        SELECT w.\(parent) FROM (\(mapped)) AS w WHERE w.\(parent) IS NOT NULL
+                        UNION
+                        SELECT w.\(parent) FROM above JOIN (\(whole)) AS w ON w.\(key) = above.id
+                        WHERE w.\(parent) IS NOT NULL
+                            AND NOT EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE t.\(key) = above.id))
+                    SELECT id FROM above)
+                ON CONFLICT (\(key)) DO NOTHING
+                """
+        }
+    }
+
+    /// By row id, since a backup has no key of its own.
+    private var backupStatements: [String] {
+        let columns = columnList((source.rowid.map { [$0] } ?? []) + step.columns)
+        return [
+            "DELETE FROM \(name) WHERE \(Self.sameRow(source, "NEW"))",
+            "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(source.qualified) WHERE \(Self.sameRow(source, "NEW"))",
+        ]
+    }
+
+    private static func sameRow(_ table: SQLiteTable, _ row: String) -> String {
+        table.identity.map { "\($0.quotedIdentifier) = \(row).\($0.quotedIdentifier)" }.joined(separator: " AND ")
     }
 
     private var syncStatements: [String] {
@@ -196,7 +277,12 @@ struct SQLiteTriggerStatements {
     /// Inserts what is missing; a raised column of rows that are there only moves upwards.
     static func ensure(_ step: SQLiteTriggerStep, into name: String, target: String, from mapped: String) -> String {
         var action = "DO NOTHING"
+        // A row that meets a conflict has used up an id of an AUTOINCREMENT table all the same.
+        let match = step.on.map { "\(target).\($0.quotedIdentifier) = m.\($0.quotedIdentifier)" }.joined(
+            separator: " AND ")
+        var missing = " AND NOT EXISTS (SELECT 1 FROM \(target) WHERE \(match))"
         if let column = step.raiseColumn {
+            missing = ""
             let quoted = column.quotedIdentifier
             let others = step.columns.filter { other in
                 !isSameName(other, column) && !step.on.contains { isSameName($0, other) }
@@ -210,19 +296,21 @@ struct SQLiteTriggerStatements {
         }
         let list = columnList(step.columns)
         return """
-            INSERT INTO \(name) (\(list)) SELECT \(list) FROM (\(mapped)) AS m WHERE \(isComplete(step, "m"))
+            INSERT INTO \(name) (\(list)) SELECT \(list) FROM (\(mapped)) AS m WHERE \(isComplete(step, "m"))\(missing)
             ON CONFLICT (\(columnList(step.on))) \(action)
             """
     }
 
     var whenKeyChanges: [String] {
-        guard step.kind == "sync" else { return [] }
+        if step.kind == "backup" { return ["DELETE FROM \(name) WHERE \(Self.sameRow(source, "OLD"))"] }
+        guard step.isRowWise else { return [] }
         return ["DELETE FROM \(name) WHERE \(key) = OLD.\(key) AND OLD.\(key) IS NOT NEW.\(key)"]
     }
 
     var whenDeleted: [String] {
         switch step.kind {
-        case "sync": return ["DELETE FROM \(name) WHERE \(key) = OLD.\(key)"]
+        case "sync", "move", "back": return ["DELETE FROM \(name) WHERE \(key) = OLD.\(key)"]
+        case "backup": return ["DELETE FROM \(name) WHERE \(Self.sameRow(source, "OLD"))"]
         case "ensure":
             guard let owner = step.owner, let sourceKey = source.singleKey else { return [] }
             return ["DELETE FROM \(name) WHERE \(owner.quotedIdentifier) = OLD.\(sourceKey.quotedIdentifier)"]

@@ -137,7 +137,9 @@ import Testing
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
         ).dropLast()
-        let next = try status([]).standardOutput.split(separator: "\n").first { $0.contains("next: a migrator works on it: ") }
+        let next = try status([]).standardOutput.split(separator: "\n").first {
+            $0.contains("next: a migrator works on it: ")
+        }
         #expect(next?.contains("server process \(pid)") == true)
         running.signal(SIGKILL)
         _ = try running.wait()

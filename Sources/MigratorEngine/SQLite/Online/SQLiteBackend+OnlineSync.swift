@@ -40,7 +40,8 @@ extension SQLiteBackend {
                         check: kind == "sync" ? "sync" : "copy", subject: target.name, verdict: "proved",
                         detail: "{\"rows\":\(rows),\"differences\":0,\"exceptions\":\(passed)}"))
                 next.notes["details"] =
-                    ["\(rows.counted("row")) compared, 0 differences"] + (passed > 0 ? ["\(passed.counted("row is an exception", "rows are exceptions"))"] : [])
+                    ["\(rows.counted("row")) compared, 0 differences"]
+                    + (passed > 0 ? ["\(passed.counted("row is an exception", "rows are exceptions"))"] : [])
                 next.notes["compared"] = [String(rows)]
             }
         }
@@ -90,7 +91,8 @@ extension SQLiteBackend {
             let missing = try missingRows(step, mapping: mapping, target: target)
             guard missing == 0 else {
                 throw MigratorError(
-                    "rows-differ", .difference, "\(missing.counted("row")) that \"\(target.name)\" must have are not there",
+                    "rows-differ", .difference,
+                    "\(missing.counted("row")) that \"\(target.name)\" must have are not there",
                     hint: "correct the mapping", location: ensure.mapping.location)
             }
             try brief(work, finishing: "prove") { _ in try requireTriggers(of: mapping.source, work) }

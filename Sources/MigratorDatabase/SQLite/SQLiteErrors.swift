@@ -10,7 +10,11 @@ extension SQLiteSession {
             connection.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) }
             ?? String(cString: sqlite3_errstr(code))
         var error = DatabaseError(kind: Self.kind(of: code), message: message, sqliteCode: code)
-        if error.kind == .lockNotAvailable, canceller.wasRequested { error.kind = .cancelled }
+        // An ALTER TABLE whose own inner statement was interrupted ends with another code, and says so at the end.
+        if error.kind == .lockNotAvailable || code & 0xff == SQLITE_ERROR, canceller.wasRequested {
+            error.kind = .cancelled
+        }
+        if message.hasSuffix(": interrupted") { error.kind = .cancelled }
         if let sql, let connection {
             let offset = Int(sqlite3_error_offset(connection))
             if offset >= 0 {

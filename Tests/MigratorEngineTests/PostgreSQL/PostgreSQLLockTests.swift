@@ -23,15 +23,18 @@ import Testing
         try first.prepareLedger()
         let second = try makeBackend(database)
         try first.acquireMigrationLock(options: RunOptions(), reporter: SilentReporter())
-        _ = try first.ledger.beginRun(origin(), direction: .upgrade, from: nil, to: "0001")
+        let pid = try first.session.scalar("SELECT pg_backend_pid()").asText ?? "?"
+        var runner = origin()
+        runner.backendPID = Int(pid)
+        _ = try first.ledger.beginRun(runner, direction: .upgrade, from: nil, to: "0001")
         var options = RunOptions()
         let refused = migratorError {
             try second.acquireMigrationLock(options: options, reporter: SilentReporter())
         }
-        let pid = try first.session.scalar("SELECT pg_backend_pid()").asText ?? "?"
         #expect(refused?.code == "migrator-running" && refused?.status == .locked)
         #expect(refused?.message.contains("server process \(pid)") == true)
-        #expect(refused?.message.contains("ann@there (upgrade head)") == true)
+        #expect(refused?.message.contains("of ann on host there") == true)
+        #expect(refused?.message.contains("(upgrade head)") == true)
         options.wait = .milliseconds(300)
         #expect(
             migratorError { try second.acquireMigrationLock(options: options, reporter: SilentReporter()) }

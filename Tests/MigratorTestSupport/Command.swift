@@ -89,6 +89,13 @@ public final class RunningCommand: @unchecked Sendable {
 
     public func signal(_ number: Int32) { kill(processID, number) }
 
+    /// False once the process has ended; it is still to be waited for.
+    public var isRunning: Bool {
+        var information = siginfo_t()
+        let code = waitid(P_PID, id_t(processID), &information, WEXITED | WNOHANG | WNOWAIT)
+        return code == 0 && information.si_signo == 0
+    }
+
     /// True once standard error holds the text; false when the time is over or the process has ended.
     public func waitForStandardError(_ text: String, timeout: Duration = .seconds(30)) -> Bool {
         let deadline = ContinuousClock.now + timeout

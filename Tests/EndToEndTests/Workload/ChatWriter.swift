@@ -1,37 +1,32 @@
 import Foundation
 import MigratorDatabase
 import MigratorTestSupport
-import Synchronization
 
 /// An application's connection that sends, replies, attaches, reads, edits and deletes, and remembers what the server
 /// has acknowledged. Everybody writes to messages of their own alone, so that what must be there is known.
+///
+/// It connects as a role without any privilege but the application's, each with settings of its own.
 final class ChatWriter: @unchecked Sendable {
+    // Sendable, since only its own thread touches it, others only while the gate holds it.
     /// Which names the code knows.
-    enum Side: String, Sendable {
+    enum Side: String, Sendable, CaseIterable {
         /// `direct_messages`, be it a table or a view.
         case old
         /// `messages` where it is there, else the old name.
         case new
-        /// `enhanced_messages` and `message_status`, from 0003 on.
+        /// `enhanced_messages`, `message_status` and `conversations`, from 0003 on.
         case enhanced
-    }
-
-    /// What a message must look like.
-    struct Message: Equatable {
-        var content: String
-        var isRead = false
-        var isDeletedBySender = false
-        var parent: Int?
-        var attachments = 0
     }
 
     struct Report: Sendable {
         var acknowledged = 0
         /// Errors that a client may see and try again, by SQLSTATE.
         var retried: [String: Int] = [:]
-        /// Connections lost.
+        /// Connections that the test has cut.
         var lost = 0
+        /// How long one attempt took at most, and what it sent last.
         var longest: Duration = .zero
+        var longestStatement = ""
         /// Errors that must not be.
         var failures: [String] = []
     }
@@ -39,205 +34,169 @@ final class ChatWriter: @unchecked Sendable {
     let number: Int
     let side: Side
     let isolation: String
-    private let database: TestDatabase
-    private var random: SystemRandomNumberGenerator = .init()
-    private var session: PostgreSQLSession?
-    private var sequence = 0
-    private let isStopped = Atomic<Bool>(false)
-
-    /// Acknowledged, by id.
-    private(set) var messages: [Int: Message] = [:]
-    private(set) var deleted: Set<Int> = []
-    /// Written when the connection was lost: each may look like any of these, nil for not being there.
-    private(set) var uncertain: [Int: [Message?]] = [:]
-    /// Sent when the connection was lost.
-    private(set) var uncertainlySent: Set<String> = []
+    let registry: ChatRegistry
+    var random: SeededRandom
+    var model = ChatModel()
     private(set) var report = Report()
+    private let database: TestDatabase
+    private let gate: ChatGate
+    /// A snapshot from before a window's change sees nothing of what it brought over (ONLINE.md H13).
+    private let toleratesOldSnapshots: Bool
+    private var session: PostgreSQLSession?
+    /// The server process of the session, also after it has gone.
+    private var processID = 0
+    private var sequence = 0
+    /// What was sent last.
+    private var statement = ""
 
-    init(number: Int, side: Side, isolation: String, database: TestDatabase) {
+    init(
+        number: Int, side: Side, isolation: String, database: TestDatabase, registry: ChatRegistry, gate: ChatGate,
+        toleratesOldSnapshots: Bool
+    ) {
         self.number = number
         self.side = side
         self.isolation = isolation
         self.database = database
+        self.registry = registry
+        self.gate = gate
+        self.toleratesOldSnapshots = toleratesOldSnapshots
+        random = SeededRandom(seed: SeededRandom.seed &+ UInt64(number) &* 1_000_003)
     }
 
-    func stop() { isStopped.store(true, ordering: .relaxed) }
-
     func run() {
-        while !isStopped.load(ordering: .relaxed) {
-            perform(Operation.allCases.randomElement(using: &random) ?? .send)
-            usleep(UInt32.random(in: 200...6000))
+        while gate.pass(side) {
+            let operation = nextOperation()
+            sequence += 1
+            perform(operation, token: "w\(number)-\(sequence)")
+            usleep(UInt32.random(in: 200...6000, using: &random))
         }
         session?.close()
         session = nil
     }
 
-    enum Operation: CaseIterable {
-        case send, sendAgain, reply, attach, read, edit, softDelete, hardDelete, threeAtOnce
-    }
-
     // MARK: One operation, until it is acknowledged or lost
 
-    private func perform(_ operation: Operation) {
-        sequence += 1
-        let token = "w\(number)-\(sequence)"
-        let own = messages.keys.filter { uncertain[$0] == nil }.randomElement(using: &random)
-        for _ in 0..<200 {
-            if isStopped.load(ordering: .relaxed) { return }
-            var next = messages
-            var gone: [Int] = []
-            var touched: [Int] = []
-            var sent: [String] = []
-            let start = ContinuousClock.now
-            var isCommitting = false
-            do {
-                let session = try connected()
-                let table = try tableName(session)
-                try session.execute("BEGIN ISOLATION LEVEL \(isolation)")
-                try write(
-                    operation, token: token, own: own, table: table, session: session, next: &next, gone: &gone,
-                    touched: &touched, sent: &sent)
-                isCommitting = true
-                try session.execute("COMMIT")
-                messages = next
-                deleted.formUnion(gone)
-                report.acknowledged += 1
-                report.longest = max(report.longest, ContinuousClock.now - start)
-                return
-            } catch {
-                report.longest = max(report.longest, ContinuousClock.now - start)
-                guard let error = error as? DatabaseError else {
-                    report.failures.append("\(error)")
-                    return
-                }
-                let state = error.sqlState ?? ""
-                if error.kind == .connectionLost || ["57P01", "57P02", "57P03", "08006", "08003"].contains(state) {
-                    report.lost += 1
-                    session?.close()
-                    session = nil
-                    guard isCommitting else { continue }
-                    for id in touched { uncertain[id] = [messages[id], gone.contains(id) ? nil : next[id]] }
-                    uncertainlySent.formUnion(sent)
-                    return
-                }
-                session?.rollback()
-                if ["40001", "40P01", "55P03"].contains(state) {
-                    report.retried[state, default: 0] += 1
-                    usleep(UInt32.random(in: 500...5000))
-                    continue
-                }
-                // The name changes hands at the cut-over; who looks for the new one finds the old.
-                if state == "42P01", side != .old { continue }
-                report.failures.append("\(side) \(operation): \(state) \(error.message)")
-                return
-            }
-        }
-        report.failures.append("\(operation) could not be done in 200 attempts: \(report.retried)")
+    /// What an attempt may end with beside success.
+    enum Interruption: Error {
+        /// A statement found nothing where a row must be.
+        case missing(String)
+        case wrong(String)
     }
+
+    private func perform(_ operation: Operation, token: String) {
+        for _ in 0..<500 {
+            if gate.ends { return }
+            let start = ContinuousClock.now
+            var attempt = Attempt(operation, token: token, isSingle: canBeSingle(operation) && Bool.random(using: &random))
+            let end = attemptOnce(&attempt)
+            let time = ContinuousClock.now - start
+            if time > report.longest {
+                report.longest = time
+                report.longestStatement = statement
+            }
+            guard end == .again else { return }
+            usleep(UInt32.random(in: 500...5000, using: &random))
+        }
+        report.failures.append("\(operation) could not be done in 500 attempts: \(report.retried)")
+    }
+
+    private enum End { case done, again }
+
+    private func attemptOnce(_ attempt: inout Attempt) -> End {
+        do {
+            let session = try connected()
+            let table = try tableName()
+            if !attempt.isSingle { try execute("BEGIN") }
+            try write(&attempt, table: table)
+            if !attempt.isSingle {
+                attempt.mayBeDone = true
+                statement = "COMMIT of " + statement
+                try session.commit()
+            }
+            for (id, message) in attempt.change.messages where message != nil && model.messages[id] == nil {
+                registry.publish(id)
+            }
+            model.apply(attempt.change)
+            report.acknowledged += 1
+            return .done
+        } catch {
+            return judge(error, attempt)
+        }
+    }
+
+    private func judge(_ error: any Error, _ attempt: Attempt) -> End {
+        func fail(_ reason: String) -> End {
+            report.failures.append("\(side), \(isolation), \(attempt.operation): \(reason) in \(statement)")
+            return .done
+        }
+        func again(_ reason: String) -> End {
+            report.retried[reason, default: 0] += 1
+            return .again
+        }
+        guard let error = error as? DatabaseError else {
+            session?.rollback()
+            if case Interruption.missing = error, toleratesOldSnapshots, isolation != "READ COMMITTED" {
+                return again("old snapshot")
+            }
+            return fail("\(error)")
+        }
+        let state = error.sqlState ?? ""
+        if [.connectionLost, .connectionFailed].contains(error.kind) || state == "57P01" {
+            session?.close()
+            session = nil
+            guard registry.wasCut(processID) else {
+                return fail("a connection was lost that nobody cut: \(state) \(error.message)")
+            }
+            report.lost += 1
+            guard attempt.mayBeDone else { return .again }
+            model.remember(uncertain: attempt.change)
+            return .done
+        }
+        session?.rollback()
+        switch state {
+        case "40001", "40P01", "55P03": return again(state)
+        // The name changes hands at the cut-over, and the new one is not the application's before: it looks again.
+        case "42P01" where side == .new, "42501" where side == .new: return again(state)
+        case "23503" where attempt.parent.map(registry.mayBeGone) ?? false: return again("parent gone")
+        default: return fail("\(state) \(error.message)\(error.context.map { " (\($0))" } ?? "")")
+        }
+    }
+
+    // MARK: Statements
 
     private func connected() throws -> PostgreSQLSession {
         if let session { return session }
-        let session = try database.session()
+        statement = "connect"
+        processID = 0
+        let session = try PostgreSQLSession(
+            PostgreSQLLocator(database.url(user: ChatWorkload.role)), applicationName: "writer \(number)")
         self.session = session
+        processID = session.backendPID
+        // Settings that a trigger must not inherit.
+        let settings = [
+            "SET TimeZone = 'Asia/Kolkata'; SET search_path = ''", "SET DateStyle = 'SQL, DMY'; SET IntervalStyle = iso_8601",
+            "SET TimeZone = 'America/New_York'; SET search_path = pg_catalog, pg_temp",
+        ][number % 3]
+        try execute("\(settings); SET default_transaction_isolation = '\(isolation.lowercased())'")
         return session
     }
 
-    private func tableName(_ session: PostgreSQLSession) throws -> String {
-        guard side == .new else { return side == .old ? "direct_messages" : "enhanced_messages" }
-        // Before the cut-over the new table is nobody's but the tool's.
-        let isOld = try session.scalar(
-            "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.direct_messages') AND relkind = 'r')"
-        ).asBool
-        return isOld ? "direct_messages" : "messages"
+    func execute(_ sql: String) throws {
+        statement = sql
+        try session?.execute(sql)
     }
 
-    private func write(
-        _ operation: Operation, token: String, own: Int?, table: String, session: PostgreSQLSession,
-        next: inout [Int: Message], gone: inout [Int], touched: inout [Int], sent: inout [String]
-    ) throws {
-        func send(_ token: String, parent: Int?) throws -> Int {
-            sent.append(token)
-            let sender = 1 + number % 50
-            let recipient = 1 + (number + 1 + sequence % 7) % 50
-            let id: Int?
-            if side == .enhanced {
-                try session.run(
-                    """
-                    INSERT INTO conversations (user_lo, user_hi) VALUES (least($1::int, $2::int), greatest($1::int, $2::int))
-                    ON CONFLICT (user_lo, user_hi) DO NOTHING
-                    """, [SQLValue(sender), SQLValue(recipient)])
-                id = try session.query(
-                    """
-                    INSERT INTO enhanced_messages (conversation_id, sender_id, content, reply_to_id)
-                    SELECT c.id, $1::int, $3, $4::int FROM conversations c
-                    WHERE c.user_lo = least($1::int, $2::int) AND c.user_hi = greatest($1::int, $2::int) RETURNING id
-                    """, [SQLValue(sender), SQLValue(recipient), .text(token), SQLValue(parent)]
-                ).first?[0].asInt
-            } else {
-                id = try session.query(
-                    "INSERT INTO \(table) (sender_id, recipient_id, content, reply_to_id) VALUES ($1, $2, $3, $4) RETURNING id",
-                    [SQLValue(sender), SQLValue(recipient), .text(token), SQLValue(parent)]
-                ).first?[0].asInt
-            }
-            guard let id else { throw CommandError(message: "no id came back") }
-            if messages[id] != nil || deleted.contains(id) { throw CommandError(message: "the id \(id) came back") }
-            next[id] = Message(content: token, parent: parent)
-            touched.append(id)
-            return id
-        }
-        func update(_ id: Int, _ assignment: String, _ change: (inout Message) -> Void) throws {
-            touched.append(id)
-            let rows = try session.run("UPDATE \(table) SET \(assignment) WHERE id = $1", [SQLValue(id)])
-            guard rows == 1 else { throw CommandError(message: "\(table) \(id) is not there to be written: \(rows)") }
-            if var message = next[id] {
-                change(&message)
-                next[id] = message
-            }
-        }
-        func attach(_ id: Int) throws {
-            touched.append(id)
-            try session.run(
-                "INSERT INTO attachments (direct_message_id, owner_id, s3_key) VALUES ($1, 1, $2)",
-                [SQLValue(id), .text("s3/\(token)")])
-            next[id]?.attachments += 1
-        }
-        switch operation {
-        case .send, .sendAgain: _ = try send(token, parent: nil)
-        case .reply: _ = try send(token, parent: own)
-        case .attach: if let own { try attach(own) }
-        case .read:
-            guard let own else { return }
-            if side == .enhanced {
-                touched.append(own)
-                let rows = try session.run(
-                    "UPDATE message_status SET status = 'read', read_at = now() WHERE message_id = $1", [SQLValue(own)])
-                guard rows == 1 else { throw CommandError(message: "the status of \(own) is not there") }
-                next[own]?.isRead = true
-            } else {
-                try update(own, "read_at = now()") { $0.isRead = true }
-            }
-        case .edit:
-            guard let own else { return }
-            let edited = side == .enhanced ? ", edited_at = clock_timestamp()" : ""
-            try update(own, "content = '\(token)'\(edited)") { $0.content = token }
-        case .softDelete:
-            guard let own, side != .enhanced else { return }
-            try update(own, "is_deleted_by_sender = true") { $0.isDeletedBySender = true }
-        case .hardDelete:
-            guard let own else { return }
-            touched.append(own)
-            try session.run("DELETE FROM \(table) WHERE id = $1", [SQLValue(own)])
-            next[own] = nil
-            gone.append(own)
-            for (id, message) in next where message.parent == own {
-                next[id]?.parent = nil
-                touched.append(id)
-            }
-        case .threeAtOnce:
-            let id = try send(token, parent: own)
-            try attach(id)
-            try update(id, "content = '\(token)+'") { $0.content = token + "+" }
-            sent.append(token + "+")
-        }
+    func query(_ sql: String, _ parameters: [SQLValue] = []) throws -> [Row] {
+        statement = sql
+        return try session?.query(sql, parameters) ?? []
+    }
+
+    private func tableName() throws -> String {
+        guard side == .new else { return side == .old ? "public.direct_messages" : "public.enhanced_messages" }
+        // Before the cut-over the new table is nobody's but the tool's.
+        let isOld = try query(
+            "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.direct_messages') AND relkind = 'r')"
+        ).first?[0].asBool
+        return isOld == true ? "public.direct_messages" : "public.messages"
     }
 }

@@ -45,11 +45,12 @@ struct ChatModel {
         guard !change.isEmpty else { return }
         uncertain.append(change)
         open.formUnion(change.messages.keys)
-        available.removeAll { open.contains($0) }
+        let kept = available.filter { !open.contains($0) }
+        available = kept
     }
 
     /// The messages of a user; nil where it is not known what became of one.
-    func messages(of user: Int) -> [Int]? {
+    func ids(ofUser user: Int) -> [Int]? {
         if uncertain.contains(where: { $0.goneUser == user || $0.newUser == user }) { return nil }
         let all = messages.filter { $0.value.sender == user || $0.value.recipient == user }.map(\.key)
         return all.contains(where: open.contains) ? nil : all

@@ -37,7 +37,8 @@ final class ChatRegistry: Sendable {
     func leave(_ ids: [Int]) {
         state.withLock { state in
             state.leaving.formUnion(ids)
-            state.recent.removeAll { state.leaving.contains($0) }
+            let gone = Set(ids)
+            state.recent.removeAll { gone.contains($0) }
         }
     }
 

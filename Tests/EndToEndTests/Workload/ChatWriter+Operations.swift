@@ -196,7 +196,7 @@ extension ChatWriter {
     }
 
     private func deleteUser(_ attempt: inout Attempt) throws {
-        guard let user = model.users.randomElement(using: &random), let messages = model.messages(of: user) else { return }
+        guard let user = model.users.randomElement(using: &random), let messages = model.ids(ofUser: user) else { return }
         registry.leave(messages)
         attempt.change.goneUser = user
         for id in messages { attempt.change.messages.updateValue(nil, forKey: id) }

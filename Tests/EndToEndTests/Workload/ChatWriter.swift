@@ -135,7 +135,7 @@ final class ChatWriter: @unchecked Sendable {
         }
         guard let error = error as? DatabaseError else {
             session?.rollback()
-            if case Interruption.missing = error, toleratesOldSnapshots, isolation != "READ COMMITTED" {
+            if case .missing? = error as? Interruption, toleratesOldSnapshots, isolation != "READ COMMITTED" {
                 return again("old snapshot")
             }
             return fail("\(error)")

@@ -40,9 +40,9 @@ import Testing
         var faults: [String] = []
         func reach(_ command: String, _ target: String) throws {
             guard faults.isEmpty else { return }
+            let limit = Int.random(in: 2...8, using: &disturbance.random)
             faults = try disturbance.persist(
-                setting.arguments([command, target, "--mode", example.mode, "--batch-target", "20ms"]),
-                limit: Int.random(in: 2...8, using: &disturbance.random))
+                setting.arguments([command, target, "--mode", example.mode, "--batch-target", "20ms"]), limit: limit)
             guard faults.isEmpty else { return }
             faults = try workload.faultsInQuiet().map { "after \(command) \(target): \($0)" }
         }

@@ -83,8 +83,13 @@ extension PostgreSQLBackend {
                     \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
                     IF \(isGuarded)NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
-                        \(upsert("OLD"));
-                        DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                        BEGIN
+                            \(upsert("OLD"));
+                            DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                        EXCEPTION WHEN foreign_key_violation THEN
+                            -- Nothing was there: the row goes because its parent did.
+                            NULL;
+                        END;
                     END IF;
                 END IF;
                 IF TG_OP <> 'DELETE' THEN

@@ -37,7 +37,9 @@ struct ChatSnapshot {
                 isDeletedByRecipient: row.bool("is_deleted_by_recipient"), isDeleted: row.bool("is_deleted"),
                 parent: row.int("reply_to_id"))
             guard row.bool("is_new"), let content = row.text("content") else { continue }
-            if let other = ids.updateValue(id, forKey: content) { faults.append("\(other) and \(id) are both \(content)") }
+            if let other = ids.updateValue(id, forKey: content) {
+                faults.append("\(other) and \(id) are both \(content)")
+            }
         }
         for row in try session.query("SELECT id, direct_message_id AS message, s3_key FROM public.attachments") {
             guard let id = row.int("message"), messages[id] != nil else {
@@ -76,9 +78,9 @@ struct ChatSnapshot {
     private static func differencesOfSides(_ session: PostgreSQLSession) throws -> [String] {
         try session.query(
             """
-            SELECT id, concat_ws(', ', 'messages: ' || m.content, 'enhanced_messages: ' || e.content,
+            SELECT coalesce(m.id, e.id) AS id, concat_ws(', ', 'messages: ' || m.content, 'enhanced_messages: ' || e.content,
                                  'status: ' || s.status) AS what
-            FROM public.messages AS m FULL JOIN public.enhanced_messages AS e USING (id)
+            FROM public.messages AS m FULL JOIN public.enhanced_messages AS e ON e.id = m.id
             LEFT JOIN public.conversations AS c ON c.id = e.conversation_id
             LEFT JOIN public.message_status AS s ON s.message_id = e.id AND s.user_id = m.recipient_id
             WHERE m.sender_id IS NULL OR e.sender_id IS NULL OR m.sender_id <> e.sender_id

@@ -28,18 +28,26 @@ final class ChatWorkload {
             DO $$ BEGIN CREATE ROLE \(Self.role) LOGIN;
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
             """)
-        // What stands in 0001; a switch carries it over by itself.
-        try grant("users, direct_messages, attachments", sequences: "users_id_seq, direct_messages_id_seq, attachments_id_seq")
         let table = "public.direct_messages"
-        let last = try session.scalar("SELECT greatest((SELECT max(id) FROM \(table)), last_value) FROM direct_messages_id_seq")
+        let last = try session.scalar(
+            "SELECT greatest((SELECT max(id) FROM \(table)), last_value) FROM direct_messages_id_seq")
         registry = ChatRegistry(last: last.asInt ?? 0)
         hashes = try ChatSnapshot.hashes(session, upTo: registry.last)
         users = Set(try session.query("SELECT id FROM users").compactMap { $0[0].asInt })
+        // What stands in 0001; a switch carries it over by itself.
+        try grant(
+            "users, direct_messages, attachments", sequences: "users_id_seq, direct_messages_id_seq, attachments_id_seq"
+        )
     }
 
     func grant(_ tables: String, sequences: String? = nil) throws {
         try session.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON \(tables) TO \(Self.role)")
         if let sequences { try session.execute("GRANT USAGE ON SEQUENCE \(sequences) TO \(Self.role)") }
+    }
+
+    /// Takes the new tables' grants back, which are no part of what the revisions made.
+    func revoke(_ tables: String) throws {
+        try session.execute("REVOKE ALL ON \(tables) FROM \(Self.role)")
     }
 
     /// Starts as many writers of each side; every isolation level is there.

@@ -3,7 +3,8 @@ import MigratorDatabase
 /// What an application does, as SQL, and what must be there afterwards.
 extension ChatWriter {
     enum Operation: CaseIterable {
-        case send, reply, replyToOther, attach, read, edit, softDelete, hardDelete, look, threeAtOnce, addUser, deleteUser
+        case send, reply, replyToOther, attach, read, edit, softDelete, hardDelete, look, threeAtOnce, addUser,
+            deleteUser
     }
 
     /// One try of one operation.
@@ -98,7 +99,9 @@ extension ChatWriter {
                 RETURNING id, extract(epoch FROM created_at) AS created
                 """, [SQLValue(sender), SQLValue(recipient), .text(token), SQLValue(parent)])
         }
-        guard rows.count == 1, let id = rows[0].int("id") else { throw Interruption.wrong("\(rows.count) ids came back") }
+        guard rows.count == 1, let id = rows[0].int("id") else {
+            throw Interruption.wrong("\(rows.count) ids came back")
+        }
         guard registry.issue(id) else { throw Interruption.wrong("the id \(id) came back") }
         message.createdAt = rows[0].text("created")
         attempt.change.sentWithoutID = nil
@@ -196,7 +199,9 @@ extension ChatWriter {
     }
 
     private func deleteUser(_ attempt: inout Attempt) throws {
-        guard let user = model.users.randomElement(using: &random), let messages = model.ids(ofUser: user) else { return }
+        guard let user = model.users.randomElement(using: &random), let messages = model.ids(ofUser: user) else {
+            return
+        }
         registry.leave(messages)
         attempt.change.goneUser = user
         for id in messages { attempt.change.messages.updateValue(nil, forKey: id) }

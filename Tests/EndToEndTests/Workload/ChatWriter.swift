@@ -87,7 +87,8 @@ final class ChatWriter: @unchecked Sendable {
         for _ in 0..<500 {
             if gate.ends { return }
             let start = ContinuousClock.now
-            var attempt = Attempt(operation, token: token, isSingle: canBeSingle(operation) && Bool.random(using: &random))
+            var attempt = Attempt(
+                operation, token: token, isSingle: canBeSingle(operation) && Bool.random(using: &random))
             let end = attemptOnce(&attempt)
             let time = ContinuousClock.now - start
             if time > report.longest {
@@ -158,6 +159,7 @@ final class ChatWriter: @unchecked Sendable {
         // The name changes hands at the cut-over, and the new one is not the application's before: it looks again.
         case "42P01" where side == .new, "42501" where side == .new: return again(state)
         case "23503" where attempt.parent.map(registry.mayBeGone) ?? false: return again("parent gone")
+        case "23503" where toleratesOldSnapshots && isolation != "READ COMMITTED": return again("old snapshot")
         default: return fail("\(state) \(error.message)\(error.context.map { " (\($0))" } ?? "")")
         }
     }
@@ -174,7 +176,8 @@ final class ChatWriter: @unchecked Sendable {
         processID = session.backendPID
         // Settings that a trigger must not inherit.
         let settings = [
-            "SET TimeZone = 'Asia/Kolkata'; SET search_path = ''", "SET DateStyle = 'SQL, DMY'; SET IntervalStyle = iso_8601",
+            "SET TimeZone = 'Asia/Kolkata'; SET search_path = ''",
+            "SET DateStyle = 'SQL, DMY'; SET IntervalStyle = iso_8601",
             "SET TimeZone = 'America/New_York'; SET search_path = pg_catalog, pg_temp",
         ][number % 3]
         try execute("\(settings); SET default_transaction_isolation = '\(isolation.lowercased())'")

@@ -72,7 +72,9 @@ struct Disturbance {
             // The killed one's server process may still be at its last statement.
             case 5 where isAfterKill: usleep(100_000)
             default:
-                return ["\(arguments.suffix(4)): exit \(result.status)\(wasCut ? " after a cut" : "")\n\(result.standardError)"]
+                return [
+                    "\(arguments.suffix(4)): exit \(result.status)\(wasCut ? " after a cut" : "")\n\(result.standardError)"
+                ]
             }
         }
         return ["\(arguments.suffix(4)) is not done after two minutes"]

@@ -16,5 +16,6 @@ struct SeededRandom: RandomNumberGenerator {
 
     /// MIGRATOR_TEST_SEED, else another one each time.
     static let seed =
-        ProcessInfo.processInfo.environment["MIGRATOR_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...999_999)
+        ProcessInfo.processInfo.environment["MIGRATOR_TEST_SEED"].flatMap { UInt64($0) }
+        ?? UInt64.random(in: 1...999_999)
 }

@@ -9,6 +9,8 @@ import Testing
     /// MIGRATOR_TEST_KILLS: how often the tool or a connection is killed, all examples together.
     static let kills = Int(ProcessInfo.processInfo.environment["MIGRATOR_TEST_KILLS"] ?? "") ?? 50
 
+    static let newTables = "conversations, conversation_participants, enhanced_messages, message_status"
+
     struct Example: Sendable, CustomTestStringConvertible {
         var strategy: String
         var mode = "online"
@@ -49,7 +51,7 @@ import Testing
         /// New code has come, writes for a while, and goes again.
         func writeNewTables() throws {
             guard example.hasNewTables, faults.isEmpty else { return }
-            try workload.grant("conversations, conversation_participants, enhanced_messages, message_status")
+            try workload.grant(Self.newTables)
             workload.release([.enhanced])
             for _ in 0..<3 {
                 usleep(500_000)
@@ -67,6 +69,7 @@ import Testing
         } while disturbance.left > 0 && faults.isEmpty
         try workload.stop()
         faults += try faults.isEmpty ? workload.faults() : []
+        if example.hasNewTables, faults.isEmpty { try workload.revoke(Self.newTables) }
         let story = "\(example): \(disturbance.summary); \(workload.summary)"
         #expect(
             faults.isEmpty,
@@ -86,12 +89,13 @@ import Testing
         let setting = try Setting(strategy: "")
         let workload = try ChatWorkload(database: setting.store.database)
         try MigratorBinary.run(setting.arguments(["upgrade", "head"])).checked()
-        try workload.grant("conversations, conversation_participants, enhanced_messages, message_status")
+        try workload.grant(Self.newTables)
         for side in ChatWriter.Side.allCases { workload.start(3, side) }
         usleep(6_000_000)
         try workload.stop()
         let faults = try workload.faults()
         #expect(faults.isEmpty, "\(faults.prefix(10).joined(separator: "\n"))")
+        try workload.revoke(Self.newTables)
         let verified = try MigratorBinary.run(setting.arguments(["verify"]))
         #expect(verified.status == 0, "\(verified.standardOutput)")
         #expect(workload.writers.allSatisfy { $0.report.acknowledged > 20 }, "\(workload.summary)")
@@ -135,7 +139,8 @@ import Testing
             sql: "UPDATE attachments SET direct_message_id = 1 WHERE direct_message_id = {attached}",
             fault: "attachments is"),
         Damage(sql: "UPDATE attachments SET direct_message_id = NULL", fault: "points at nothing"),
-        Damage(sql: "UPDATE direct_messages SET file_name = 'x' WHERE id = 5", fault: "5, which nobody wrote, is changed"),
+        Damage(
+            sql: "UPDATE direct_messages SET file_name = 'x' WHERE id = 5", fault: "5, which nobody wrote, is changed"),
         Damage(sql: "DELETE FROM direct_messages WHERE id = 5", fault: "5, which nobody wrote, is gone"),
         Damage(sql: "INSERT INTO users (email) VALUES ('more')", fault: "nobody made it"),
     ]

@@ -31,7 +31,8 @@ let package = Package(
             ]),
         .target(
             name: "MigratorEngine", dependencies: ["MigratorScript", "MigratorPlan", "MigratorDatabase"]),
-        // migrator.toml. The packages that read TOML bring all of Foundation into the program, twice its start-up time.
+        // migrator.toml. An own reader, since TOMLKit needs Foundation's Date, Calendar and Data, and with them half of
+        // the program's size and a fifth of the time that a command without work takes.
         .target(name: "MigratorTOML"),
         .executableTarget(
             name: "migrator",

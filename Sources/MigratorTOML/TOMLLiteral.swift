@@ -28,12 +28,13 @@ struct TOMLLiteral {
             maxSplits: 1, omittingEmptySubsequences: false,
             whereSeparator: { $0 | 0x20 == UInt8(ascii: "e") })
         if halves.count == 2 {
-            let exponent = halves[1].first.map { [UInt8(ascii: "+"), UInt8(ascii: "-")].contains($0) } == true
-                ? halves[1].dropFirst() : halves[1]
-            guard Self.isRun(exponent, of: "0123456789") else { return false }
+            let hasSign = halves[1].first == UInt8(ascii: "+") || halves[1].first == UInt8(ascii: "-")
+            guard Self.isRun(halves[1].dropFirst(hasSign ? 1 : 0), of: "0123456789") else { return false }
         }
         let parts = halves[0].split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count <= 2, parts.count == 2 || halves.count == 2, Self.isDecimal(parts[0]) else { return false }
+        guard parts.count <= 2, parts.count == 2 || halves.count == 2, Self.isDecimal(parts[0]) else {
+            return false
+        }
         return parts.count == 1 || Self.isRun(parts[1], of: "0123456789")
     }
 

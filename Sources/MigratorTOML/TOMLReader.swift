@@ -18,7 +18,9 @@ public struct TOMLReader {
     }
 
     private init(_ text: String) {
-        scalars = Array(text.unicodeScalars)
+        // Editors on Windows write a byte order mark.
+        let start = text.unicodeScalars.first == "\u{FEFF}" ? 1 : 0
+        scalars = Array(text.unicodeScalars.dropFirst(start))
     }
 
     public static func read(_ text: String) throws(TOMLError) -> TOMLTable {

@@ -14,7 +14,9 @@ struct ConfigurationReader {
         let table = try table()
         var configuration = Configuration(file: file)
         for key in table.keys where key != "environments" {
-            guard Self.commonKeys.contains(key) else { throw unknown(key, table.place(of: [key]), known: Self.commonKeys) }
+            guard Self.commonKeys.contains(key) else {
+                throw unknown(key, table.place(of: [key]), known: Self.commonKeys)
+            }
         }
         configuration.defaultEnvironment = try string("default_environment", of: table)
         configuration.common = try settings(table)

@@ -96,6 +96,7 @@ final class Executor {
                 return
             } catch let error as DatabaseError {
                 if error.kind == .lockNotAvailable, work.isOnline {
+                    try dropKeysFirst(items)
                     try waitForLock(error, attempt: attempt, until: deadline, for: items.map(\.item))
                 } else {
                     guard ["40P01", "40001"].contains(error.sqlState), attempt < 4 else { throw error }

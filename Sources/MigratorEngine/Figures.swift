@@ -15,4 +15,17 @@ extension Int {
     package func counted(_ noun: String, _ plural: String? = nil) -> String {
         "\(grouped) \(self == 1 ? noun : plural ?? noun + "s")"
     }
+
+    /// Of bytes: `512 B`, `14 MiB`, `3.2 GiB`
+    package var bytes: String {
+        var value = Double(self)
+        for unit in ["B", "KiB", "MiB", "GiB"] {
+            if value < 1024 || unit == "GiB" {
+                let tenths = Int((value * 10).rounded())
+                return value < 10 && tenths % 10 > 0 ? "\(tenths / 10).\(tenths % 10) \(unit)" : "\(Int(value.rounded())) \(unit)"
+            }
+            value /= 1024
+        }
+        return ""
+    }
 }

@@ -25,13 +25,30 @@ final class Invocation {
     /// Opens the database that is meant, and reads its scripts.
     func migrator(_ access: DatabaseOpening.Access) throws -> Migrator {
         let setup = try Setup(options)
+        let locator = try find(setup)
+        let scripts = try ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
+        return try open(locator, setup, access, scripts: scripts)
+    }
+
+    /// As `migrator`, for what needs no scripts.
+    func doctor() throws -> [Finding] {
+        let setup = try Setup(options)
+        return try open(try find(setup), setup, .writing, scripts: []).examine()
+    }
+
+    private func find(_ setup: Setup) throws -> DatabaseLocator {
         let (locator, environment) = try setup.database()
         self.locator = locator
         self.environment = environment
         if let environment, !console.mode.isQuiet {
             console.error("environment \(environment): \(locator.shown.oneLine)")
         }
-        let scripts = try ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
+        return locator
+    }
+
+    private func open(
+        _ locator: DatabaseLocator, _ setup: Setup, _ access: DatabaseOpening.Access, scripts: [Script]
+    ) throws -> Migrator {
         let backend = try DatabaseOpening.open(
             locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
         self.backend = backend

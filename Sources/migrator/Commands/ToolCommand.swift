@@ -16,6 +16,6 @@ struct MigratorCommand: ParsableCommand {
             UpgradeCommand.self, DowngradeCommand.self, VerifyCommand.self, CurrentCommand.self,
             HistoryCommand.self, HeadsCommand.self, ShowCommand.self, StatusCommand.self, PlanCommand.self,
             StampCommand.self, CheckCommand.self, RevisionCommand.self, ContractCommand.self,
-            BackupsCommand.self, InitCommand.self,
+            BackupsCommand.self, DoctorCommand.self, InitCommand.self,
         ])
 }

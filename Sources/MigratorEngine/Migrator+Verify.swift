@@ -1,37 +1,69 @@
+import MigratorDatabase
 import MigratorScript
+
+/// What `verify` is asked for.
+public struct VerificationOptions: Sendable, Equatable {
+    public var level = VerificationLevel.standard
+    /// Whatever was written since counts as a difference, and so does missing evidence.
+    public var unchanged = false
+    /// Differences tell what the columns hold.
+    public var showsValues = false
+    /// How many connections work at once, where the database can show them one snapshot.
+    public var connections = 2
+
+    public init() {}
+}
 
 extension Migrator {
     /// Makes again every proof that can be made again, in one snapshot; writes nothing.
-    /// - Parameter unchanged: whatever was written since counts as a difference, and so does missing evidence.
-    public func verify(level: VerificationLevel, unchanged: Bool) throws -> VerificationReport {
+    public func verify(_ options: VerificationOptions) throws -> VerificationReport {
         try backend.checkServer(forWriting: false)
         guard try readingLedger(backend.ledger.exists) else {
             throw MigratorError(
                 "no-ledger", .difference, "this database has no ledger: nothing has been migrated here",
                 hint: "run `migrator upgrade head`, or `migrator stamp REVISION` for a database that is there")
         }
-        let session = backend.session
         // What the checks compare must come from one snapshot.
-        try session.beginReading()
-        defer { session.rollback() }
-        // A policy must not hide rows from the proof: where the role cannot see all, the server says so.
-        if session.dialect == .postgresql { try session.execute("SET LOCAL row_security = off") }
+        try backend.session.beginReading()
+        defer { backend.session.rollback() }
+        let readers = try backend.readers(options.connections - 1, cancelledBy: watchSession)
+        defer { for reader in readers { reader.session.close() } }
+        for backend in [backend] + readers { try Self.prepareForReading(backend.session) }
+
         let records = try backend.ledger.revisions()
         let planning = try self.planning(records)
-        let context = VerificationContext(
-            backend: backend, level: level,
-            applied: try records.map { AppliedScript(record: $0, script: try planning.recordedScript(of: $0)) },
-            drift: planning.drift)
-        var results: [CheckResult] = []
-        for check in backend.checks where check.levels.contains(level) {
-            try checkInterruption()
-            reporter.report(.stepStarted("verify \(check.name)"))
-            results += try check.results(context)
+        let applied = try records.map { AppliedScript(record: $0, script: try planning.recordedScript(of: $0)) }
+        let contexts = ([backend] + readers).map {
+            VerificationContext(
+                backend: $0, level: options.level, applied: applied, drift: planning.drift,
+                showsValues: options.showsValues, isInterrupted: isInterrupted)
         }
+        try checkInterruption()
+        let told = Told(reporter)
+        let checks = backend.checks.filter { $0.levels.contains(options.level) }
+        let results = try VerificationPool(checks) { told.reporter.report(.stepStarted("verify \($0)")) }
+            .run(contexts[0], beside: Array(contexts.dropFirst()))
         return VerificationReport(
-            revision: records.last(where: \.isFinished)?.revision, level: level, results: results,
-            unchanged: unchanged)
+            revision: records.last(where: \.isFinished)?.revision, level: options.level, results: results,
+            unchanged: options.unchanged)
     }
+
+    private static func prepareForReading(_ session: any Session) throws {
+        guard session.dialect == .postgresql else { return }
+        // A policy must not hide rows from the proof: where the role cannot see all, the server says so.
+        try session.execute(
+            """
+            SET LOCAL row_security = off; SET LOCAL jit = off;
+            SELECT set_config('work_mem', '32MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 33554432
+            """)
+    }
+}
+
+/// The reporter, for threads that take turns in telling it: the pool holds its lock meanwhile.
+private final class Told: @unchecked Sendable {
+    let reporter: any Reporter
+
+    init(_ reporter: any Reporter) { self.reporter = reporter }
 }
 
 extension VerificationReport {
@@ -53,6 +85,7 @@ extension VerificationReport {
         }
         self.init(
             revision: revision, level: level, results: results, verdict: verdict,
+            reasons: results.filter { $0.verdict == .incomplete }.map { "\($0.subject): \($0.summary)" },
             isDifference: verdict == .differences || (unchanged && verdict == .incomplete))
     }
 }

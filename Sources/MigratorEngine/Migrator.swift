@@ -14,6 +14,8 @@ public final class Migrator {
     let reporter: any Reporter
     /// Asked between steps; the running statement is cancelled by the session's cancel handle.
     public var isInterrupted: @Sendable () -> Bool = { false }
+    /// Told how to cancel what runs on a connection that a command opens beside its own.
+    public var watchSession: (any CancelHandle) -> Void = { _ in }
 
     public init(
         backend: any Backend, scripts: [Script], toolVersion: String, command: String,

@@ -118,6 +118,8 @@ public struct VerificationReport: Sendable, Equatable {
     public var results: [CheckResult]
     /// The worst verdict of all.
     public var verdict: Verdict
+    /// Why not everything could be judged; empty where it could.
+    public var reasons: [String] = []
     /// True where the result is to be reported with exit status 2.
     public var isDifference: Bool
 }

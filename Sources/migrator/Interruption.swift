@@ -6,16 +6,16 @@ import Synchronization
 enum Interruption {
     private struct State {
         var count = 0
-        var handle: (any CancelHandle)?
+        var handles: [any CancelHandle] = []
     }
 
     private static let state = Mutex(State())
 
     static var isRequested: Bool { state.withLock { $0.count > 0 } }
 
-    /// What a signal cancels; without one there is nothing to roll back, and the process ends at once.
+    /// What a signal cancels, besides what was registered before; without any there is nothing to roll back, and the process ends at once.
     static func register(_ handle: any CancelHandle) {
-        state.withLock { $0.handle = handle }
+        state.withLock { $0.handles.append(handle) }
     }
 
     /// Blocks both signals for every thread that is made from now on, and starts the one that takes them.
@@ -52,15 +52,15 @@ enum Interruption {
     }
 
     private static func interrupt(isNew: Bool = true) {
-        let handle = state.withLock { state in
+        let handles = state.withLock { state in
             if isNew { state.count += 1 }
-            return state.handle
+            return state.handles
         }
-        guard let handle else {
+        guard !handles.isEmpty else {
             let text = Array("error[interrupted]: interrupted before anything was done\n".utf8)
             _ = text.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
             _exit(130)
         }
-        handle.cancel()
+        for handle in handles { handle.cancel() }
     }
 }

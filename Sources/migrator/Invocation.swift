@@ -58,6 +58,7 @@ final class Invocation {
             backend: backend, scripts: scripts, toolVersion: toolVersion, command: commandLine,
             reporter: reporter)
         migrator.isInterrupted = { Interruption.isRequested }
+        migrator.watchSession = Interruption.register
         return migrator
     }
 

@@ -184,8 +184,11 @@ public protocol Backend: TableAccess {
     func prepareContract(of script: Script, context: StepContext) throws
     /// Ends the soak of a revision: view, follower, reverse trigger.
     func contract(revision: String, context: StepContext) throws -> StepOutcome
-    /// Content hash of a table's columns by the backend's own algorithm: rows, hash.
-    func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String)
+    /// Content hash of a table's columns: rows, hash, and the algorithm by which it was made, which is the one asked
+    /// for where this version knows it, else the backend's own.
+    func contentHash(
+        of table: TableName, columns: [String], algorithm: String?
+    ) throws -> (rows: Int, hash: String, algorithm: String)
     /// Tells a restored copy of the database from the original; nil where that cannot be known.
     func identityOfSystem() throws -> String?
 
@@ -200,6 +203,15 @@ public protocol Backend: TableAccess {
 
     /// The verification checks of this database, in the order in which they are shown.
     var checks: [any VerificationCheck] { get }
+    /// Further connections that see the snapshot of the open transaction, each on a transaction of its own that only
+    /// reads; fewer where the database has none to give. Their cancel handles are told before they are handed over.
+    func readers(_ count: Int, cancelledBy register: (any CancelHandle) -> Void) throws -> [any Backend]
+}
+
+extension Backend {
+    func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String) {
+        try contentHash(of: table, columns: columns, algorithm: nil)
+    }
 }
 
 /// A foreign key, whether the database enforces it or not.
@@ -209,6 +221,8 @@ public struct ForeignKey: Sendable, Equatable {
     public var columns: [String]
     public var referenced: TableName
     public var referencedColumns: [String]
+    /// The columns that tell the table's rows apart: its primary key; empty where it has none.
+    public var rowKey: [String] = []
 }
 
 /// A column that draws its values from a sequence.

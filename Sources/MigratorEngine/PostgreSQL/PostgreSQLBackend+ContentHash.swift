@@ -2,28 +2,50 @@ import MigratorDatabase
 import MigratorScript
 
 extension PostgreSQLBackend {
-    /// `md5-sum`: each row becomes an unambiguous text, its md5 is cut into two signed 64-bit numbers, and both are
-    /// summed over all rows. Independent of the rows' order, in one pass, without a sort; the sums are numeric, so
-    /// that nothing overflows, and unlike xor two equal rows do not cancel each other.
+    /// `hash-sum`: the server's own 64-bit hash of each row, hashed once more, summed over all rows. Independent of
+    /// the rows' order, in one pass, without a sort; the sum is numeric, so that nothing overflows, and unlike xor two
+    /// equal rows do not cancel each other. Hashed twice, since the hash of a row is linear in those of its values:
+    /// a sum of it would not see two rows swap a value.
     ///
-    /// A value is its length in characters, a colon and its text, or `N` for NULL: NULL and '' differ, 1.0 and 1.00
-    /// differ, and no value can reach into its neighbour. Works for every type that has an output function
-    /// (json, xml, point, tsvector, ...), which row comparison does not (ONLINE.md H17).
-    static let hashAlgorithm = "md5-sum"
+    /// Values of types whose equality is not identity are hashed as texts: NULL and '' differ, 1.0 and 1.00 differ, and
+    /// types without a hash of their own (json, xml, point, ...) can be hashed all the same (ONLINE.md H17). These
+    /// functions are what hash partitions are placed by, so they stay the same from one version to the next.
+    static let hashAlgorithm = "hash-sum"
+    /// That of older backups: both halves of the md5 of a row's text, summed. A value is its length in characters, a
+    /// colon and its text, or `N` for NULL, so that no value can reach into its neighbour.
+    static let oldHashAlgorithm = "md5-sum"
 
     public func contentHash(
-        of table: TableName, columns: [String]
+        of table: TableName, columns: [String], algorithm: String?
     ) throws -> (rows: Int, hash: String, algorithm: String) {
         let relation = quoted(table)
+        let isOld = algorithm == Self.oldHashAlgorithm
+        let types = isOld ? [:] : try ColumnComparison(session: session).types(of: relation)
         let row = try withPinnedOutput {
             try session.query(
-                """
-                SELECT count(*) AS rows, \(Self.hashSums("r.digest")) AS hash
-                FROM (SELECT md5(\(Self.rowText(columns, of: "s"))) AS digest FROM \(relation) s) r
-                """
+                isOld
+                    ? """
+                    SELECT count(*) AS rows, \(Self.hashSums("r.digest")) AS hash
+                    FROM (SELECT md5(\(Self.rowText(columns, of: "s"))) AS digest FROM \(relation) s) r
+                    """
+                    : """
+                    SELECT count(*) AS rows, coalesce(sum(hashtextextended(hash_record_extended(
+                        \(Self.hashedRow(columns, types: types, of: "s")), 0)::text, 0)), 0)::text AS hash
+                    FROM \(relation) s
+                    """
             ).first
         }
-        return (row?.int("rows") ?? 0, row?.text("hash") ?? "", Self.hashAlgorithm)
+        return (row?.int("rows") ?? 0, row?.text("hash") ?? "", isOld ? Self.oldHashAlgorithm : Self.hashAlgorithm)
+    }
+
+    /// A row as the server is to hash it. The constant keeps a row of one column, or of none, a row.
+    private static func hashedRow(_ columns: [String], types: [String: String], of alias: String) -> String {
+        let values = columns.map { column in
+            let value = "\(alias).\(column.quotedIdentifier)"
+            let isExact = types[column].map(ColumnComparison.exactTypes.contains) ?? false
+            return isExact ? value : "\(value)::text COLLATE \"C\""
+        }
+        return "ROW(\((["0"] + values).joined(separator: ", ")))"
     }
 
     /// The text of a row, as an SQL expression over the alias.

@@ -12,7 +12,11 @@ extension PostgreSQLBackend {
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num) AS columns,
                 (SELECT string_agg(quote_ident(a.attname), ',' ORDER BY u.ord)
                  FROM unnest(k.confkey) WITH ORDINALITY AS u(num, ord)
-                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num) AS referenced_columns
+                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num) AS referenced_columns,
+                (SELECT string_agg(quote_ident(a.attname), ',' ORDER BY u.ord)
+                 FROM pg_constraint pk, unnest(pk.conkey) WITH ORDINALITY AS u(num, ord)
+                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num
+                 WHERE pk.conrelid = k.conrelid AND pk.contype = 'p') AS row_key
             FROM pg_constraint k
             JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -25,23 +29,32 @@ extension PostgreSQLBackend {
                 columns: PostgreSQLCatalog.identifiers(row.text("columns")),
                 referenced: TableName(
                     schema: row.text("referenced_schema"), row.text("referenced") ?? ""),
-                referencedColumns: PostgreSQLCatalog.identifiers(row.text("referenced_columns")))
+                referencedColumns: PostgreSQLCatalog.identifiers(row.text("referenced_columns")),
+                rowKey: PostgreSQLCatalog.identifiers(row.text("row_key")))
         }
     }
 
     public func nextIDs() throws -> [NextID] {
         let columns = try session.query(
             """
+            WITH drawn AS (
+                SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS attribute FROM pg_depend d
+                WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                  AND d.deptype IN ('a', 'i')
+                UNION
+                -- A default that draws from a sequence, whoever owns it.
+                SELECT d.refobjid, f.adrelid, f.adnum FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
+                WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass)
             SELECT n.nspname, c.relname, a.attname, sn.nspname AS sequence_schema, s.relname AS sequence,
                    q.seqincrement AS increment, q.seqstart AS start
-            FROM pg_depend d
-            JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+            FROM drawn
+            JOIN pg_class s ON s.oid = drawn.sequence AND s.relkind = 'S'
             JOIN pg_sequence q ON q.seqrelid = s.oid
             JOIN pg_namespace sn ON sn.oid = s.relnamespace
-            JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
-            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-              AND d.deptype IN ('a', 'i') AND n.nspname = $1 AND q.seqincrement > 0
+            JOIN pg_class c ON c.oid = drawn.relation AND c.relkind IN ('r', 'p')
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = drawn.attribute
+            WHERE n.nspname = $1 AND q.seqincrement > 0 AND a.atttypid IN (20, 21, 23, 1700)
             ORDER BY c.relname, a.attname
             """, [.text(schema)])
         return try columns.map { row in

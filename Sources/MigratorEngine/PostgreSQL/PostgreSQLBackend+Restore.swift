@@ -15,7 +15,8 @@ extension PostgreSQLBackend {
                 "table-exists", .refused, "the \(occupant.kindName) \"\(target.name)\" exists already",
                 hint: "restore into another name, or rename what is there")
         }
-        let content = try contentHash(of: TableName(schema: backup.schema, backup.name), columns: backup.columns)
+        let content = try contentHash(
+            of: TableName(schema: backup.schema, backup.name), columns: backup.columns, algorithm: backup.algorithm)
         guard content.rows == backup.rows, content.hash == backup.hash else {
             throw MigratorError(
                 "backup-differs", .difference,

@@ -18,6 +18,9 @@ extension SQLiteBackend {
         let rows = try session.query(
             #"SELECT id, "table", "from", "to" FROM pragma_foreign_key_list($1) ORDER BY id, seq"#,
             [.text(table)])
+        let rowKey = try session.query(
+            "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk", [.text(table)]
+        ).compactMap { $0[0].asText }
         for id in Set(rows.compactMap { $0.int("id") }).sorted() {
             let parts = rows.filter { $0.int("id") == id }
             let referenced = parts[0].text("table") ?? ""
@@ -30,7 +33,7 @@ extension SQLiteBackend {
                 ForeignKey(
                     name: "foreign key \(id)", table: TableName(table),
                     columns: parts.compactMap { $0.text("from") }, referenced: TableName(referenced),
-                    referencedColumns: named.isEmpty ? primary : named))
+                    referencedColumns: named.isEmpty ? primary : named, rowKey: rowKey))
         }
         return keys
     }
@@ -61,6 +64,11 @@ extension SQLiteBackend {
             return Difference(message: message)
         }
     }
+
+    /// Two connections to a file cannot be made to see the same moment.
+    public func readers(
+        _ count: Int, cancelledBy register: (any CancelHandle) -> Void
+    ) throws -> [any Backend] { [] }
 
     /// A file has no identity that a copy would not share.
     public func identityOfSystem() throws -> String? { nil }

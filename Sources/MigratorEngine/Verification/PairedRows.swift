@@ -11,11 +11,12 @@ struct PairedRows {
 
     /// - Parameters:
     ///   - expected: a SELECT that yields `columns`, the key among them, each by its name.
-    ///   - condition: which rows of either side are meant, by their key; PostgreSQL only.
+    ///   - condition: which rows of either side are meant, by their key.
     ///   - judged: which rows of the table are to be judged at all, by their key; the others are nobody's business.
+    ///   - showsValues: the pairs carry both sides' values too, as `e0`, `t0`, `e1`, ...
     init(
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
-        condition: String? = nil, judged: String? = nil
+        condition: String? = nil, judged: String? = nil, showsValues: Bool = false
     ) throws {
         let session = backend.session
         let comparison = ColumnComparison(session: session)
@@ -25,6 +26,13 @@ struct PairedRows {
             let name = column.quotedIdentifier
             return "(\(comparison.differs("e.\(name)", "t.\(name)", type: types[column]))) AS d\(index)"
         }
+        let values =
+            !showsValues
+            ? []
+            : compared.enumerated().flatMap { index, column in
+                let name = column.quotedIdentifier
+                return ["e.\(name) AS e\(index)", "t.\(name) AS t\(index)"]
+            }
         let key = key.quotedIdentifier
         let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
         let filter = condition.map { " WHERE \($0)" } ?? ""
@@ -34,23 +42,23 @@ struct PairedRows {
         let target = backend.quoted(table)
         switch session.dialect {
         case .postgresql:
-            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "t.version"] + flags
+            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "t.version"] + flags + values
             select = """
                 SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
                 FULL JOIN (SELECT \(list), xmin AS version FROM \(target)\(tableFilter)) AS t ON t.\(key) = e.\(key)
                 """
         case .sqlite:
             // SQLite uses no index for a FULL JOIN of subqueries.
-            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "NULL AS version"] + flags
-            let none = ["NULL", "t.\(key)", "NULL"] + flags.map { _ in "0" }
-            let isJudged = judged.map { "t.\(key) IN (SELECT \(key) FROM \(target) WHERE \($0)) AND " } ?? ""
+            let shown = ["e.\(key) AS ek", "t.\(key) AS tk", "NULL AS version"] + flags + values
+            let none = ["NULL", "t.\(key)", "NULL"] + flags.map { _ in "0" } + values.map { _ in "NULL" }
+            let isMeant = condition.map { "AND (\($0))" } ?? ""
             select = """
                 SELECT \(shown.joined(separator: ", ")) FROM \(yielded)
                 LEFT JOIN \(target) AS t ON t.\(key) = e.\(key)
                 UNION ALL
-                SELECT \(none.joined(separator: ", ")) FROM \(target) AS t
-                WHERE \(isJudged)t.\(key) NOT IN (SELECT \(key) FROM (\(expected)
-                ) AS mapping WHERE \(key) IS NOT NULL)
+                SELECT \(none.joined(separator: ", ")) FROM (SELECT \(key) FROM \(target)\(tableFilter)) AS t
+                WHERE t.\(key) IS NULL OR t.\(key) NOT IN (SELECT \(key) FROM (\(expected)
+                ) AS mapping WHERE \(key) IS NOT NULL \(isMeant))
                 """
         }
     }
@@ -59,6 +67,13 @@ struct PairedRows {
     var differs: String {
         let any = compared.isEmpty ? "1 = 0" : compared.indices.map { "d\($0)" }.joined(separator: " OR ")
         return "ek IS NOT NULL AND tk IS NOT NULL AND (\(any))"
+    }
+
+    /// What both sides hold in the columns that differ, where the pairs carry it.
+    func differingValues(_ row: Row) -> [Difference.Value] {
+        compared.indices.filter { row["d\($0)"].asBool && row.columns.contains("e\($0)") }.map {
+            Difference.Value(column: compared[$0], expected: row["e\($0)"].asText, found: row["t\($0)"].asText)
+        }
     }
 
     /// The columns in which a pair differs, read from its row.

@@ -20,9 +20,20 @@ struct RowComparison {
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
         range: KeyRange? = nil, type: String = "", judged: String? = nil
     ) throws {
-        let pairs = try PairedRows(
+        try self.init(
             expected: expected, columns: columns, table: table, key: key, backend: backend,
-            condition: range.map { $0.condition(key.quotedIdentifier, type: type) }, judged: judged)
+            condition: range.map { $0.condition(key.quotedIdentifier, type: type) }, judged: judged,
+            showsValues: false)
+    }
+
+    /// - Parameter condition: which rows of either side are meant, by their key.
+    init(
+        expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
+        condition: String?, judged: String?, showsValues: Bool
+    ) throws {
+        let pairs = try PairedRows(
+            expected: expected, columns: columns, table: table, key: key, backend: backend, condition: condition,
+            judged: judged)
         let isDifferent = "ek IS NULL OR tk IS NULL OR (\(pairs.differs))"
         let counts = try backend.session.query(
             """
@@ -34,8 +45,11 @@ struct RowComparison {
         expectedRows = counts?.int("expected") ?? 0
         differenceCount = counts?.int("different") ?? 0
         guard differenceCount > 0 else { return }
+        let shown = try PairedRows(
+            expected: expected, columns: columns, table: table, key: key, backend: backend, condition: condition,
+            judged: judged, showsValues: showsValues)
         differences = try backend.session.query(
-            "SELECT * FROM (\(pairs.select)\n) AS pairs WHERE \(isDifferent) ORDER BY coalesce(ek, tk) LIMIT 10"
+            "SELECT * FROM (\(shown.select)\n) AS pairs WHERE \(isDifferent) ORDER BY coalesce(ek, tk) LIMIT 10"
         ).map { row in
             if row["tk"].isNull {
                 return Difference(table: table.name, key: row.text("ek"), message: "the row is missing")
@@ -44,10 +58,10 @@ struct RowComparison {
                 return Difference(
                     table: table.name, key: row.text("tk"), message: "the row should not be there")
             }
-            let columns = pairs.differingColumns(row)
+            let columns = shown.differingColumns(row)
             return Difference(
                 table: table.name, key: row.text("ek"), columns: columns,
-                message: "differs in \(columns.joined(separator: ", "))")
+                message: "differs in \(columns.joined(separator: ", "))", values: shown.differingValues(row))
         }
     }
 }
@@ -67,7 +81,7 @@ struct ColumnComparison {
 
     /// Types whose equality is identity: for all others the text is compared, byte by byte, since `1.0` equals
     /// `1.00`, a nondeterministic collation equals letter cases, and json has no equality at all (ONLINE.md H17).
-    private static let exactTypes: Set<String> = [
+    static let exactTypes: Set<String> = [
         "smallint", "integer", "bigint", "boolean", "date", "uuid", "bytea", "oid",
         "timestamp without time zone", "timestamp with time zone",
     ]

@@ -11,22 +11,24 @@ struct SinceComparison {
     /// Why the rows cannot be told apart, where they cannot.
     var endOfEvidence: String?
 
-    init(move: Move, backup: BackupRecord, table: TableName, backend: any Backend) throws {
+    init(move: Move, backup: BackupRecord, table: TableName, _ context: VerificationContext) throws {
+        let backend = context.backend
         let mapping = try MappingSource(
             mapping: move.mapping, source: move.source, readFrom: table, target: move.target, backend: backend)
-        let pairs = try PairedRows(
-            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key,
-            backend: backend)
         let age = try EvidenceAge(backup: backup, backend: backend)
         endOfEvidence = age.end
         let isOld = age.isOld("version")
-        let from = "FROM (\(pairs.select)\n) AS pairs"
-        let isWrong = "(ek IS NULL OR \(pairs.differs)) AND \(isOld)"
+        // Not in stretches: the backup has no index.
+        let pairs = try PairedRows(
+            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key, backend: backend)
+        // What is equal is left out first, so that the columns are looked at once.
+        let from = "FROM (\(pairs.select)\n) AS pairs WHERE (ek IS NULL OR tk IS NULL OR (\(pairs.differs)))"
+        let isWrong = "tk IS NOT NULL AND \(isOld)"
         let row = try backend.session.query(
             """
             SELECT count(*) FILTER (WHERE ek IS NULL AND NOT (\(isOld))) AS added,
                    count(*) FILTER (WHERE tk IS NULL) AS missing,
-                   count(*) FILTER (WHERE \(pairs.differs) AND NOT (\(isOld))) AS changed,
+                   count(*) FILTER (WHERE ek IS NOT NULL AND tk IS NOT NULL AND NOT (\(isOld))) AS changed,
                    count(*) FILTER (WHERE \(isWrong)) AS wrong
             \(from)
             """
@@ -36,12 +38,16 @@ struct SinceComparison {
         changed = row?.int("changed") ?? 0
         wrong = row?.int("wrong") ?? 0
         guard wrong > 0 else { return }
+        let shown = try PairedRows(
+            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key,
+            backend: backend, showsValues: context.showsValues)
         wrongRows = try backend.session.query(
-            "SELECT * \(from) WHERE \(isWrong) ORDER BY tk LIMIT 10"
+            "SELECT * FROM (\(shown.select)\n) AS pairs WHERE (ek IS NULL OR \(shown.differs)) AND \(isWrong) ORDER BY tk LIMIT 10"
         ).map { row in
             Difference(
-                table: move.target.name, key: row.text("tk"), columns: pairs.differingColumns(row),
-                message: "is not what was backed up, and nobody has written it since")
+                table: move.target.name, key: row.text("tk"), columns: shown.differingColumns(row),
+                message: "is not what was backed up, and nobody has written it since",
+                values: shown.differingValues(row))
         }
     }
 

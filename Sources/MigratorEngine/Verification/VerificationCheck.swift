@@ -21,16 +21,27 @@ public enum Verdict: String, Sendable, Codable {
 
 /// One row, object or file that is not as it must be.
 public struct Difference: Sendable, Equatable, Codable {
+    /// What a column holds and what it should; only where values are asked for.
+    public struct Value: Sendable, Equatable, Codable {
+        public var column: String
+        /// Nil for NULL.
+        public var expected: String?
+        public var found: String?
+    }
     public var table: String?
     public var key: String?
     public var columns: [String]
     public var message: String
+    public var values: [Value]
 
-    public init(table: String? = nil, key: String? = nil, columns: [String] = [], message: String) {
+    public init(
+        table: String? = nil, key: String? = nil, columns: [String] = [], message: String, values: [Value] = []
+    ) {
         self.table = table
         self.key = key
         self.columns = columns
         self.message = message
+        self.values = values
     }
 }
 
@@ -63,11 +74,17 @@ public struct CheckResult: Sendable, Equatable, Codable {
 }
 
 /// One thing that `migrator verify` looks at; a file each, listed by the backend.
-public protocol VerificationCheck {
+public protocol VerificationCheck: Sendable {
     var name: String { get }
     /// The levels at which it runs.
     var levels: Set<VerificationLevel> { get }
+    /// Whether it reads many rows: where several connections work, such checks come first.
+    var readsRows: Bool { get }
     func results(_ context: VerificationContext) throws -> [CheckResult]
+}
+
+extension VerificationCheck {
+    public var readsRows: Bool { false }
 }
 
 /// What the checks look at.
@@ -78,14 +95,25 @@ public struct VerificationContext {
     public var applied: [AppliedScript]
     /// Revisions whose file changed or is missing, and other disagreements of ledger and folder.
     public var drift: [Difference]
+    /// Whether differences tell what the columns hold.
+    public var showsValues: Bool
+    /// Asked between one stretch of rows and the next.
+    public var isInterrupted: @Sendable () -> Bool
 
     public init(
-        backend: any Backend, level: VerificationLevel, applied: [AppliedScript], drift: [Difference]
+        backend: any Backend, level: VerificationLevel, applied: [AppliedScript], drift: [Difference],
+        showsValues: Bool = false, isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) {
         self.backend = backend
         self.level = level
         self.applied = applied
         self.drift = drift
+        self.showsValues = showsValues
+        self.isInterrupted = isInterrupted
+    }
+
+    func checkInterruption() throws {
+        if isInterrupted() { throw MigratorError.interrupted }
     }
 }
 

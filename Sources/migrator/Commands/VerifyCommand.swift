@@ -11,6 +11,10 @@ struct VerifyCommand: ToolCommand {
     var full = false
     @Flag(help: "Whatever was written since the switch is a difference, too.")
     var unchanged = false
+    @Flag(help: "Say what the columns hold that differ; they may be anybody's messages.")
+    var showValues = false
+    @Option(help: ArgumentHelp("Connections that work at once on PostgreSQL, 1 to 16 (default: 2).", valueName: "n"))
+    var jobs = 2
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
@@ -18,11 +22,19 @@ struct VerifyCommand: ToolCommand {
             throw MigratorError(
                 "usage", .usage, "--counts and --full exclude each other", hint: "name one of them")
         }
-        let level: VerificationLevel = counts ? .counts : full ? .full : .standard
-        let report = try invocation.migrator(.reading).verify(level: level, unchanged: unchanged)
+        guard (1...16).contains(jobs) else {
+            throw MigratorError("usage", .usage, "--jobs \(jobs) is not a number from 1 to 16")
+        }
+        var options = VerificationOptions()
+        options.level = counts ? .counts : full ? .full : .standard
+        options.unchanged = unchanged
+        options.showsValues = showValues
+        options.connections = jobs
+        let report = try invocation.migrator(.reading).verify(options)
         let status: ExitStatus = report.isDifference ? .difference : .done
         if report.verdict == .incomplete, status == .done {
-            invocation.reporter.report(.warning("the evidence is incomplete: not everything could be judged"))
+            invocation.reporter.report(
+                .warning("the evidence is incomplete: \(report.reasons.joined(separator: "; "))"))
         }
         var json = report.json
         json["exit_status"] = .int(Int(status.rawValue))

@@ -39,7 +39,13 @@ enum VerificationOutput {
             if !figures.isEmpty, console.mode.isVerbose {
                 console.print("              " + figures.joined(separator: ", "))
             }
-            for difference in result.differences { console.print("              " + line(difference)) }
+            for difference in result.differences {
+                console.print("              " + line(difference))
+                for value in difference.values {
+                    console.print(
+                        "                \(value.column.oneLine): \(shown(value.found)), should be \(shown(value.expected))")
+                }
+            }
             if result.differenceCount > result.differences.count {
                 console.print("              … \(result.differenceCount.grouped) in all")
             }
@@ -58,6 +64,10 @@ enum VerificationOutput {
         return console.styled(text, style, descriptor: 1) + String(repeating: " ", count: 10 - text.count)
     }
 
+    private static func shown(_ value: String?) -> String {
+        value.map { "'\($0.oneLine.prefix(200))'" } ?? "NULL"
+    }
+
     static func line(_ difference: Difference) -> String {
         var place = [difference.table, difference.key.map { "key \($0)" }].compactMap { $0 }
         if !difference.columns.isEmpty { place.append(difference.columns.joined(separator: ", ")) }
@@ -71,7 +81,7 @@ extension VerificationReport {
         .object([
             "revision": JSONValue(revision), "level": .string(level.rawValue),
             "verdict": .string(verdict.rawValue), "is_difference": .bool(isDifference),
-            "checks": .array(results.map(\.json)),
+            "reasons": JSONValue(reasons), "checks": .array(results.map(\.json)),
         ])
     }
 }
@@ -88,9 +98,18 @@ extension CheckResult {
 
 extension Difference {
     var json: JSONValue {
-        .object([
+        var object: [String: JSONValue] = [
             "table": JSONValue(table), "key": JSONValue(key), "columns": JSONValue(columns),
             "message": .string(message),
-        ])
+        ]
+        if !values.isEmpty {
+            object["values"] = .array(
+                values.map {
+                    .object([
+                        "column": .string($0.column), "expected": JSONValue($0.expected), "found": JSONValue($0.found),
+                    ])
+                })
+        }
+        return .object(object)
     }
 }

@@ -4,6 +4,7 @@ import MigratorScript
 struct BackupCheck: VerificationCheck {
     let name = "backups"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         try context.backend.ledger.backups().map {
@@ -35,7 +36,7 @@ struct BackupCheck: VerificationCheck {
         guard backup.columns.allSatisfy(columns.contains) else {
             return result(.differences, "columns are missing", rows: 0)
         }
-        let now = try backend.contentHash(of: table, columns: backup.columns)
+        let now = try backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm)
         guard now.algorithm == backup.algorithm else {
             return CheckResult(
                 check: "backups", subject: backup.name, verdict: .incomplete,

@@ -4,6 +4,7 @@ import MigratorScript
 struct EnsureCheck: VerificationCheck {
     let name = "ensure"
     let levels: Set<VerificationLevel> = [.standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         try context.activeItems().compactMap { _, item in

@@ -4,6 +4,7 @@ import MigratorScript
 struct FillCheck: VerificationCheck {
     let name = "fill"
     let levels: Set<VerificationLevel> = [.standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         try context.activeItems().compactMap { _, item in

@@ -4,6 +4,7 @@ import MigratorScript
 struct OrphanCheck: VerificationCheck {
     let name = "orphans"
     let levels: Set<VerificationLevel> = [.standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         let touched = try context.touchedTables()

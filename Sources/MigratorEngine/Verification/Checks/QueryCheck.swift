@@ -5,6 +5,7 @@ import MigratorScript
 struct QueryCheck: VerificationCheck {
     let name = "queries"
     let levels: Set<VerificationLevel> = [.standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         var results: [CheckResult] = []

@@ -9,6 +9,7 @@ import MigratorScript
 struct SwitchCheck: VerificationCheck {
     let name = "rows"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
+    let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         var results: [CheckResult] = []
@@ -53,7 +54,7 @@ struct SwitchCheck: VerificationCheck {
                 summary: "the backup \"\(backup.name)\" is gone: nothing is left to judge the rows by",
                 figures: ["rowsAtSwitch": backup.rows, "rowsNow": rows])
         }
-        let comparison = try SinceComparison(move: move, backup: backup, table: table, backend: backend)
+        let comparison = try SinceComparison(move: move, backup: backup, table: table, context)
         return comparison.result(check: name, subject: subject, backup: backup, rowsNow: rows)
     }
 }

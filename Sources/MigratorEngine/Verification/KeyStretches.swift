@@ -1,0 +1,117 @@
+import MigratorDatabase
+import MigratorScript
+
+/// A table's keys in stretches, each as a condition on the key: comparing stretch by stretch takes little memory on
+/// either side, and can be interrupted. All of them together are all keys, NULL included.
+struct KeyStretches {
+    private let table: TableName
+    private let key: String
+    private let backend: any TableAccess
+    private let size: Int
+    /// As `format_type` writes it, with the collation by which the table's own index is ordered; PostgreSQL only.
+    private let type: String
+    private let collation: String
+
+    init(of table: TableName, key: String, backend: any TableAccess) throws {
+        self.table = table
+        self.key = key
+        self.backend = backend
+        switch backend.session.dialect {
+        case .sqlite:
+            (size, type, collation) = (20_000, "", "")
+        case .postgresql:
+            let row = try backend.session.query(
+                """
+                SELECT format_type(a.atttypid, NULL) AS type,
+                    (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname)
+                     FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+                     WHERE c.oid = a.attcollation) AS collation
+                FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attname = $2
+                """, [.text(backend.quoted(table)), .text(key)]
+            ).first
+            size = 50_000
+            type = row?.text("type") ?? "text"
+            collation = row?.text("collation").map { " COLLATE \($0)" } ?? ""
+        }
+    }
+
+    /// Calls `body` for each stretch with its condition; with nil where one stretch holds all.
+    /// - Parameter narrows: whether a condition spares the work that it leaves out; asked where there are several
+    ///   stretches, and where it does not, one stretch holds all.
+    func forEach(where narrows: (String) throws -> Bool, _ body: (String?) throws -> Void) throws {
+        var low: String?
+        while true {
+            let high = try bound(above: low)
+            guard let condition = condition(low: low, high: high) else { return try body(nil) }
+            if low == nil, try !narrows(condition) { return try body(nil) }
+            try body(condition)
+            guard high != nil else { break }
+            low = high
+        }
+        try body("\(key.quotedIdentifier) IS NULL")
+    }
+
+    /// The literal of the last key of the stretch that begins above `low`; nil where it is the last one.
+    private func bound(above low: String?) throws -> String? {
+        let column = key.quotedIdentifier
+        let rest = condition(low: low, high: nil).map { " WHERE \($0)" } ?? ""
+        let from = "FROM \(backend.quoted(table)) AS t\(rest) ORDER BY t.\(column) LIMIT 1 OFFSET \(size)"
+        switch backend.session.dialect {
+        case .postgresql:
+            return try backend.session.scalar("SELECT t.\(column)::text \(from)").asText
+                .map { "\($0.quotedLiteral)::\(type)" }
+        case .sqlite:
+            return try backend.session.scalar(
+                "SELECT \(SQLiteStretch.literal("k")) FROM (SELECT t.\(column) AS k \(from)) WHERE k IS NOT NULL"
+            ).asText
+        }
+    }
+
+    private func condition(low: String?, high: String?) -> String? {
+        let column = key.quotedIdentifier + collation
+        let parts = [low.map { "\(column) > \($0)" }, high.map { "\(column) <= \($0)" }].compactMap(\.self)
+        return parts.isEmpty ? nil : parts.joined(separator: " AND ")
+    }
+}
+
+extension KeyStretches {
+    /// Whether the database reads less of what a SELECT reads where a condition on its key stands outside of it: a
+    /// mapping that groups or sorts is computed whole for each stretch.
+    static func narrows(_ select: String, to condition: String, session: any Session) throws -> Bool {
+        let narrowed = "SELECT 1 FROM (\(select)\n) AS mapping WHERE \(condition)"
+        switch session.dialect {
+        case .postgresql:
+            func cost(_ sql: String) throws -> Double {
+                let plan = try session.query("EXPLAIN \(sql)").first?[0].asText ?? ""
+                let figure = plan.split(separator: "..").dropFirst().first?.split(separator: " ").first
+                return figure.flatMap { Double($0) } ?? .infinity
+            }
+            return try cost(narrowed) < 0.5 * cost("SELECT 1 FROM (\(select)\n) AS mapping")
+        case .sqlite:
+            return try session.query("EXPLAIN QUERY PLAN \(narrowed)").allSatisfy {
+                !($0.text("detail") ?? "").hasPrefix("SCAN")
+            }
+        }
+    }
+}
+
+extension RowComparison {
+    /// As in one statement, and in the snapshot of the open transaction, stretch by stretch.
+    /// - Parameter judged: given a condition on the key, a condition on the table's key for the rows to be judged.
+    init(
+        inStretches mapping: MappingSource, table: TableName, key: String, _ context: VerificationContext,
+        judged: ((_ condition: String?) -> String)? = nil
+    ) throws {
+        let backend = context.backend
+        self.init()
+        try KeyStretches(of: table, key: key, backend: backend).forEach { condition in
+            try KeyStretches.narrows(mapping.select, to: condition, session: backend.session)
+        } _: { condition in
+            try context.checkInterruption()
+            add(
+                try RowComparison(
+                    expected: mapping.select, columns: mapping.columns, table: table, key: key, backend: backend,
+                    condition: condition, judged: judged?(condition), showsValues: context.showsValues))
+        }
+    }
+}

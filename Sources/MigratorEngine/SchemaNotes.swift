@@ -50,7 +50,7 @@ struct SchemaNotes {
         return ": it is \(rest(now)), the scripts say \(rest(declared))"
     }
 
-    private static func shown(_ fact: String) -> String {
+    static func shown(_ fact: String) -> String {
         fact.count <= lengthLimit ? fact : subject(of: fact)
     }
 
@@ -59,6 +59,9 @@ struct SchemaNotes {
         let words = words(of: fact)
         guard let first = words.first, words.count > 1 else { return fact }
         switch first {
+        case "grant", "comment":
+            // `grant to app: SELECT by owner` is one privilege of several; a comment is one.
+            return first == "comment" ? fact.prefix { $0 != ":" }.description : fact
         case "column", "constraint", "policy", "publication": return "\(first) \(words[1])"
         case "index", "trigger", "statistics", "rule":
             // As the server writes it: CREATE UNIQUE INDEX i ON ...
@@ -71,6 +74,7 @@ struct SchemaNotes {
         case "replica": return "replica identity"
         case "primary": return "primary key"
         case "definition", "sequence", "server", "view": return first
+        case "table" where words[1].hasSuffix(":"): return "table \(words[1].dropLast())"
         case "unlogged", "temporary", "table", "partitioned", "materialized": return "kind"
         default: return fact
         }

@@ -9,6 +9,9 @@ struct TriggerRecord: Codable, Equatable {
     var function: String
     /// Quoted and qualified table, quoted trigger.
     var triggers: [Trigger]
+    /// md5 of the function's text as the server keeps it; nil on SQLite, whose triggers hold their own, and in records
+    /// of older versions.
+    var bodyHash: String?
 
     struct Trigger: Codable, Equatable {
         var table: String
@@ -23,11 +26,12 @@ struct TriggerRecord: Codable, Equatable {
         return String(decoding: data, as: UTF8.self)
     }
 
-    init(source: String, target: String, function: String, triggers: [Trigger]) {
+    init(source: String, target: String, function: String, triggers: [Trigger], bodyHash: String? = nil) {
         self.source = source
         self.target = target
         self.function = function
         self.triggers = triggers
+        self.bodyHash = bodyHash
     }
 
     init?(json: String) {

@@ -83,9 +83,13 @@ extension PostgreSQLBackend {
             SELECT c.relname, 'trigger "' || t.tgname || '" is disabled'
             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
             WHERE c.relnamespace = to_regnamespace($1) AND NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
+            UNION
+            SELECT c.relname, 'the triggers of the foreign key "' || k.conname || '" are disabled'
+            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_constraint k ON k.oid = t.tgconstraint
+            WHERE c.relnamespace = to_regnamespace($1) AND t.tgisinternal AND t.tgenabled IN ('D', 'R')
             ORDER BY 1, 2
             """, [.text(schema.quotedIdentifier)]
-        ).map { Difference(table: $0.text("table_name"), message: $0.text("message") ?? "") }
+        ).map { Difference(table: $0.text("table_name"), message: $0.text("message") ?? "") } + brokenTriggers()
     }
 
     public func declaredFacts() throws -> SchemaSnapshot {

@@ -49,11 +49,46 @@ extension PostgreSQLBackend {
             triggers.append(TriggerRecord.Trigger(table: quoted(source), name: trigger.quotedIdentifier))
         }
         let record = TriggerRecord(
-            source: source.name, target: target.name, function: function, triggers: triggers)
+            source: source.name, target: target.name, function: function, triggers: triggers,
+            bodyHash: try bodyHash(of: function))
         try ledger.add(
             ObjectRecord(
                 runID: context.runID, revision: context.revision, item: context.item, kind: kind,
                 name: "\(source) -> \(target)", detail: record.json))
+    }
+
+    /// - Parameter function: qualified and quoted, without parentheses.
+    private func bodyHash(of function: String) throws -> String? {
+        try session.scalar(
+            "SELECT md5(prosrc) FROM pg_catalog.pg_proc WHERE oid = to_regprocedure($1)", [.text(function + "()")]
+        ).asText
+    }
+
+    /// What of the tool's own triggers does not do any more what it was made for.
+    func brokenTriggers() throws -> [Difference] {
+        guard facts.hasLedger else { return [] }
+        var differences: [Difference] = []
+        for record in try (Self.triggerKinds + ["follower"]).flatMap({ try ledger.objects(kind: $0) })
+            .compactMap({ TriggerRecord(json: $0.detail) })
+        {
+            func add(_ message: String) { differences.append(Difference(table: record.source, message: message)) }
+            let way = "it leads rows from \(record.source) to \(record.target)"
+            let body = try bodyHash(of: record.function)
+            if body == nil { add("the function \(record.function) is gone; \(way)") }
+            if let body, let made = record.bodyHash, body != made {
+                add("the function \(record.function) was changed; \(way)")
+            }
+            for trigger in record.triggers {
+                let isThere = try session.scalar(
+                    """
+                    SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1)
+                        AND '"' || replace(tgname, '"', '""') || '"' = $2 AND tgfoid = to_regprocedure($3))
+                    """, [.text(trigger.table), .text(trigger.name), .text(record.function + "()")]
+                ).asBool
+                if !isThere { add("the trigger \(trigger.name) is gone; \(way)") }
+            }
+        }
+        return differences
     }
 
     /// `WITH source AS (SELECT NEW.*) INSERT ...`: the mapping sees one row where it names its table.

@@ -21,7 +21,9 @@ final class VerificationPool: Sendable {
         self.checks = checks
         self.started = started
         work = Mutex(
-            Work(waiting: checks.indices.filter { checks[$0].readsRows } + checks.indices.filter { !checks[$0].readsRows }))
+            Work(
+                waiting: checks.indices.filter { checks[$0].readsRows }
+                    + checks.indices.filter { !checks[$0].readsRows }))
     }
 
     /// - Returns: the results of all checks, in the checks' order.

@@ -43,7 +43,8 @@ enum VerificationOutput {
                 console.print("              " + line(difference))
                 for value in difference.values {
                     console.print(
-                        "                \(value.column.oneLine): \(shown(value.found)), should be \(shown(value.expected))")
+                        "                \(value.column.oneLine): \(shown(value.found)), should be \(shown(value.expected))"
+                    )
                 }
             }
             if result.differenceCount > result.differences.count {

@@ -7,8 +7,54 @@ struct BackupCheck: VerificationCheck {
     let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.backend.ledger.backups().map {
-            try BackupCheck.result(of: $0, backend: context.backend, countsOnly: context.level == .counts)
+        try context.backend.ledger.backups().map { backup in
+            try context.checkInterruption()
+            var result = try BackupCheck.result(
+                of: backup, backend: context.backend, countsOnly: context.level == .counts)
+            if result.verdict == .differences, context.level != .counts {
+                let rows = try changedRows(of: backup, context)
+                if !rows.isEmpty { (result.differences, result.differenceCount) = (rows, rows.count) }
+            }
+            return result
+        }
+    }
+
+    /// The rows that made a backup another one, as far as they can be told.
+    private func changedRows(of backup: BackupRecord, _ context: VerificationContext) throws -> [Difference] {
+        let backend = context.backend
+        let table = TableName(schema: backup.schema, backup.name)
+        guard let key = backup.key, try backend.columnNames(of: table)?.contains(key) == true else { return [] }
+        switch backend.session.dialect {
+        case .postgresql:
+            // One transaction has made the backup; what another one has written says so by itself.
+            let column = key.quotedIdentifier
+            return try backend.session.query(
+                """
+                WITH maker AS (
+                    SELECT xmin::text AS id FROM \(backend.quoted(table)) GROUP BY 1 ORDER BY count(*) DESC LIMIT 1)
+                SELECT b.\(column) AS key FROM \(backend.quoted(table)) AS b
+                WHERE b.xmin::text <> (SELECT id FROM maker) ORDER BY b.\(column) LIMIT 10
+                """
+            ).map {
+                Difference(
+                    table: backup.name, key: $0.text("key"), message: "the row was written after the backup was made")
+            }
+        case .sqlite:
+            let move = context.applied.flatMap(\.script.upgrade.flatItems).compactMap { item -> Move? in
+                if case .switchTable(let move) = item.action, move.source.name == backup.source { move } else { nil }
+            }.last
+            guard let move, try backend.tableExists(move.target) else { return [] }
+            let mapping = try MappingSource(
+                mapping: move.mapping, source: move.source, readFrom: table, target: move.target, backend: backend)
+            return try RowComparison(
+                expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key,
+                backend: backend, condition: nil, judged: nil, showsValues: context.showsValues
+            ).differences.map { difference in
+                var difference = difference
+                difference.message =
+                    "differs from \(backup.name): the row or the backup was changed since (\(difference.message))"
+                return difference
+            }
         }
     }
 

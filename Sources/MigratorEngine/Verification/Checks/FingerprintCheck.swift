@@ -15,9 +15,7 @@ struct FingerprintCheck: VerificationCheck {
         let now = try context.backend.schemaSnapshot(of: Set(expected.keys))
         var differences: [Difference] = []
         for (relation, definition) in expected.sorted(by: { $0.key < $1.key }) {
-            let difference = SchemaDifference(from: (definition ?? nil) ?? [], to: now[relation] ?? [])
-            differences += difference.missing.map { Difference(table: relation, message: "missing: \($0)") }
-            differences += difference.added.map { Difference(table: relation, message: "not expected: \($0)") }
+            differences += SchemaChange(relation, expected: definition ?? nil, found: now[relation]).differences
         }
         return [
             CheckResult(

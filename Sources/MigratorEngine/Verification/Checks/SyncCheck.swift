@@ -24,7 +24,8 @@ struct SyncCheck: VerificationCheck {
         let comparison = try RowComparison(
             inStretches: mapping, table: sync.target, key: sync.key, context,
             judged: sync.back == nil ? nil : { sync.rowsThatLeadBack(where: $0) })
-        let unplaced = try Unplaced(sync: sync, mapping: mapping, script: applied.script, backend: backend,
+        let unplaced = try Unplaced(
+            sync: sync, mapping: mapping, script: applied.script, backend: backend,
             checkInterruption: context.checkInterruption)
         let count = comparison.differenceCount + unplaced.count
         return CheckResult(
@@ -93,7 +94,8 @@ struct Unplaced {
                 conditions.append(isAbsent(exceptions.mapping.text, exceptions.key.quotedIdentifier))
             }
             let table = "(SELECT * FROM \(backend.quoted(sync.source)) AS x WHERE 1 = 1\(meant)) AS s"
-            let found = try backend.session.query("SELECT count(*) FROM \(table) WHERE \(conditions[0])").first?[0].asInt
+            let found = try backend.session.query("SELECT count(*) FROM \(table) WHERE \(conditions[0])").first?[0]
+                .asInt
             guard let found, found > 0 else { return }
             // What an exception explains is looked for only where something is to be explained.
             let source = "FROM \(table) WHERE " + conditions.joined(separator: " AND ")

@@ -18,14 +18,15 @@ extension Int {
 
     /// Of bytes: `512 B`, `14 MiB`, `3.2 GiB`
     package var bytes: String {
+        let units = ["B", "KiB", "MiB", "GiB"]
         var value = Double(self)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || unit == "GiB" {
-                let tenths = Int((value * 10).rounded())
-                return value < 10 && tenths % 10 > 0 ? "\(tenths / 10).\(tenths % 10) \(unit)" : "\(Int(value.rounded())) \(unit)"
-            }
+        var unit = 0
+        while value >= 1024, unit < 3 {
             value /= 1024
+            unit += 1
         }
-        return ""
+        let tenths = Int((value * 10).rounded())
+        guard tenths < 100, tenths % 10 > 0 else { return "\(Int(value.rounded())) \(units[unit])" }
+        return "\(tenths / 10).\(tenths % 10) \(units[unit])"
     }
 }

@@ -25,7 +25,8 @@ public struct ScriptGraph: Sendable {
                     code: "duplicate-revision",
                     message:
                         "revision \"\(script.revision)\" stands in two files: \(first.location.file) and \(script.location.file)",
-                    hint: "give one of them another id", location: script.location)
+                    hint: "run `migrator rebase \(script.fileStem)`, which gives it the next id",
+                    location: script.location)
             }
             byRevision[script.revision] = script
         }
@@ -117,7 +118,8 @@ public struct Chain: Sendable {
                 code: "multiple-heads",
                 message: "there are \(heads.count) heads: "
                     + heads.map { "\"\($0.revision)\" (\($0.location.file))" }.joined(separator: ", "),
-                hint: "make one of them revise the other: edit its \"revises\"", location: heads[1].location)
+                hint: "run `migrator rebase \(heads[1].revision)`, which puts it behind the other",
+                location: heads[1].location)
         }
         self.init(ordered: graph.newestFirst.reversed())
     }

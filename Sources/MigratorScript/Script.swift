@@ -28,6 +28,8 @@ public struct Script: Sendable, Equatable {
     public var mode: MigrationMode?
     /// False where the script says `transaction off`.
     public var isTransactional: Bool
+    /// What `references` looks for beside the names of tables and columns.
+    public var renames: [DeclaredRename]
     public var upgrade: Section
     public var downgrade: Downgrade
     /// SHA-256 of the text in lower-case hex, a BOM and the difference of CRLF and LF aside.
@@ -38,7 +40,8 @@ public struct Script: Sendable, Equatable {
     public init(
         location: ScriptLocation, dialect: Dialect, revision: String, revises: String?,
         revisesLocation: ScriptLocation, message: String,
-        mode: MigrationMode? = nil, isTransactional: Bool = true, upgrade: Section, downgrade: Downgrade,
+        mode: MigrationMode? = nil, isTransactional: Bool = true, renames: [DeclaredRename] = [],
+        upgrade: Section, downgrade: Downgrade,
         checksum: String, text: String
     ) {
         self.location = location
@@ -49,6 +52,7 @@ public struct Script: Sendable, Equatable {
         self.message = message
         self.mode = mode
         self.isTransactional = isTransactional
+        self.renames = renames
         self.upgrade = upgrade
         self.downgrade = downgrade
         self.checksum = checksum

@@ -1,5 +1,5 @@
 extension ScriptParser {
-    static let headerDirectives = ["revision", "revises", "message", "mode", "transaction"]
+    static let headerDirectives = ["revision", "revises", "message", "mode", "transaction", "renames"]
     static let sectionDirectives = ["upgrade", "downgrade", "irreversible"]
     static let itemDirectives = [
         "leftovers", "backup", "switch", "copy", "sync", "unsync", "ensure", "fill", "exceptions", "archive",
@@ -65,6 +65,7 @@ extension ScriptParser {
                     hint: "write mode window or mode online")
             }
             header.mode = mode
+        case "renames": header.renames += try renames(&reader)
         default:
             try once(header.isTransactional == nil)
             guard reader.word() == "off" else {
@@ -75,6 +76,21 @@ extension ScriptParser {
             header.isTransactional = false
         }
         try reader.finish(name)
+    }
+
+    /// `OLD -> NEW [except LONGER LONGER], OLD -> NEW`; words are separated by white space, pairs by commas.
+    private func renames(_ reader: inout DirectiveReader) throws(ScriptError) -> [DeclaredRename] {
+        var renames: [DeclaredRename] = []
+        for pair in reader.rest().split(separator: ",", omittingEmptySubsequences: false) {
+            let words = pair.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard words.count == 3 || words.count > 4 && words[3] == "except", words[1] == "->" else {
+                throw reader.error(
+                    "malformed-directive", "\"renames\" needs OLD -> NEW",
+                    hint: "for example -- migrator:renames DirectMessage -> Message, dm_ -> message_ except dm_id")
+            }
+            renames.append(DeclaredRename(old: words[0], new: words[2], exceptions: Array(words.dropFirst(4))))
+        }
+        return renames
     }
 
     private func revisionID(_ reader: inout DirectiveReader, _ name: String) throws(ScriptError) -> String {

@@ -32,6 +32,7 @@ struct ScriptParser {
         var message: String?
         var mode: MigrationMode?
         var isTransactional: Bool?
+        var renames: [DeclaredRename] = []
     }
 
     init(source: SourceText, dialect: Dialect) throws(ScriptError) {
@@ -89,7 +90,8 @@ struct ScriptParser {
             location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
             revises: revises.parent, revisesLocation: revises.location,
             message: header.message ?? fileMessage(after: revision), mode: header.mode,
-            isTransactional: header.isTransactional ?? true, upgrade: upgrade, downgrade: downgrade,
+            isTransactional: header.isTransactional ?? true, renames: header.renames, upgrade: upgrade,
+            downgrade: downgrade,
             checksum: String(decoding: checksum, as: UTF8.self),
             text: String(decoding: normalized, as: UTF8.self))
     }

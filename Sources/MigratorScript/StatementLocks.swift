@@ -133,7 +133,7 @@ extension Words {
 
 extension Words.Cursor {
     /// Names with commas between them.
-    fileprivate mutating func names() -> [TableName] {
+    mutating func names() -> [TableName] {
         var names: [TableName] = []
         repeat {
             guard let name = name() else { break }

@@ -1,3 +1,4 @@
+import Glibc
 import MigratorDatabase
 import MigratorEngine
 import MigratorScript
@@ -49,8 +50,10 @@ final class Invocation {
     private func open(
         _ locator: DatabaseLocator, _ setup: Setup, _ access: DatabaseOpening.Access, scripts: [Script]
     ) throws -> Migrator {
-        let backend = try DatabaseOpening.open(
-            locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
+        let backend = try waiting(for: options.waitForDatabase?.duration) {
+            try DatabaseOpening.open(
+                locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
+        }
         self.backend = backend
         Interruption.register(backend.session.cancelHandle)
         backend.session.onNotice = { [reporter] in reporter.report(.note($0)) }
@@ -60,6 +63,24 @@ final class Invocation {
         migrator.isInterrupted = { Interruption.isRequested }
         migrator.watchSession = Interruption.register
         return migrator
+    }
+
+    /// A server that does not answer yet is asked again; one that answers no is not.
+    private func waiting<Result>(for limit: Duration?, _ open: () throws -> Result) throws -> Result {
+        let deadline = limit.map { ContinuousClock.now + $0 }
+        var isSaid = false
+        while true {
+            do {
+                return try open()
+            } catch let error as MigratorError {
+                guard let deadline, ContinuousClock.now < deadline, ConnectionProblem.mayPass(error),
+                    !Interruption.isRequested
+                else { throw error }
+                if !isSaid { reporter.report(.waiting("waiting for the database: \(error.message)")) }
+                isSaid = true
+                usleep(250_000)
+            }
+        }
     }
 
     /// The command as it was given, without what names a database.

@@ -48,7 +48,8 @@ import Testing
     func `What would hurt on PostgreSQL is found`(_ ailment: Ailment) throws {
         let store = try PostgreSQLStore()
         #expect(try !findings(store.url).contains { $0.message.contains(ailment.message) })
-        try store.run(ailment.sql.replacingOccurrences(of: "DATABASE DATABASE", with: "DATABASE \(store.database.name)"))
+        try store.run(
+            ailment.sql.replacingOccurrences(of: "DATABASE DATABASE", with: "DATABASE \(store.database.name)"))
         let found = try findings(store.url, status: ailment.level == "problem" ? 69 : 0)
         #expect(found.contains { $0.level == ailment.level && $0.message.contains(ailment.message) }, "\(found)")
     }
@@ -65,13 +66,15 @@ import Testing
     @Test func `A role that may too little is told so`() throws {
         let store = try PostgreSQLStore()
         let role = "doctor_\(store.database.name)"
-        try store.run("CREATE ROLE \(role) LOGIN; CREATE TABLE mine (a int); ALTER TABLE mine ENABLE ROW LEVEL SECURITY")
+        try store.run(
+            "CREATE ROLE \(role) LOGIN; CREATE TABLE mine (a int); ALTER TABLE mine ENABLE ROW LEVEL SECURITY")
         defer { try? store.run("DROP OWNED BY \(role); DROP ROLE \(role)") }
         let found = try findings(store.database.url(user: role), status: 69)
         for message in ["lacks the privilege CREATE", "may not create the ledger's schema", "belong to others"] {
             #expect(found.contains { $0.message.contains(message) }, "\(message): \(found)")
         }
-        #expect(found.contains { $0.level == "problem" && $0.message.contains("row-level security hides rows of mine") })
+        #expect(
+            found.contains { $0.level == "problem" && $0.message.contains("row-level security hides rows of mine") })
     }
 
     @Test func `A server that is not there is a problem with a hint, and no password`() throws {

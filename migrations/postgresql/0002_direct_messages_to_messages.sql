@@ -1,6 +1,8 @@
 -- migrator:revision 0002
 -- migrator:revises 0001
 -- migrator:message Switch direct_messages to messages
+-- migrator:renames DirectMessage -> Message, directMessage -> message, direct_message_ -> message_ except direct_message_id
+-- migrator:renames /direct-messages -> /messages, direct-message -> message
 
 -- migrator:upgrade
 -- migrator:backup direct_messages

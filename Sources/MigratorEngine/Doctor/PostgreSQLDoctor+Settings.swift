@@ -15,31 +15,38 @@ extension PostgreSQLDoctor {
     private static let rules: [Rule] = [
         Rule(
             name: "transaction_timeout", level: .problem, message: "transactions are ended after",
-            hint: "set it to 0 for the role: a backup of a large table is one transaction") { value, _ in value > 0 },
+            hint: "set it to 0 for the role: a backup of a large table is one transaction"
+        ) { value, _ in value > 0 },
         Rule(
             name: "temp_file_limit", message: "temporary files are limited to",
-            hint: "set it to -1 for the role: index builds and comparisons sort") { value, _ in value >= 0 },
+            hint: "set it to -1 for the role: index builds and comparisons sort"
+        ) { value, _ in value >= 0 },
         Rule(
             name: "maintenance_work_mem", message: "index builds may use",
-            hint: "set 256MB or more for the role: indexes are built faster") { value, _ in value < 128 * 1_048_576 },
+            hint: "set 256MB or more for the role: indexes are built faster"
+        ) { value, _ in value < 128 * 1_048_576 },
         Rule(
             name: "max_wal_size", message: "checkpoints come after WAL of",
-            hint: "raise it to 4GB or more while rows are copied") { value, _ in value < 2 * 1_073_741_824 },
+            hint: "raise it to 4GB or more while rows are copied"
+        ) { value, _ in value < 2 * 1_073_741_824 },
         Rule(name: "fsync", message: "the server does not write safely: fsync is", hint: "switch it on") {
             $1 == "off"
         },
         Rule(
             name: "full_page_writes", message: "the server does not write safely: full_page_writes is",
-            hint: "switch it on") { $1 == "off" },
+            hint: "switch it on"
+        ) { $1 == "off" },
         Rule(name: "autovacuum", message: "dead rows are not cleaned up: autovacuum is", hint: "switch it on") {
             $1 == "off"
         },
         Rule(
             name: "session_replication_role", level: .problem, message: "triggers do not fire: it is",
-            hint: "RESET session_replication_role for the role") { $1 != "origin" },
+            hint: "RESET session_replication_role for the role"
+        ) { $1 != "origin" },
         Rule(
             name: "synchronous_standby_names", message: "every commit waits for",
-            hint: "watch the batches: each one waits for a standby") { !$1.isEmpty },
+            hint: "watch the batches: each one waits for a standby"
+        ) { !$1.isEmpty },
     ]
 
     func settings() throws -> [Finding] {
@@ -85,14 +92,16 @@ extension PostgreSQLDoctor {
         var figures = statvfs()
         guard let folder = row?.text("folder"), statvfs(folder, &figures) == 0 else {
             return Finding(
-                "space", .ok, text + "; the server's free space cannot be seen from here, a switch may need "
+                "space", .ok,
+                text + "; the server's free space cannot be seen from here, a switch may need "
                     + "\((2 * size).bytes)")
         }
         let free = Int(figures.f_bavail) * Int(figures.f_frsize)
         text += "; \(free.bytes) are free"
         guard free < 2 * size + 1_073_741_824 else { return Finding("space", .ok, text) }
         return Finding(
-            "space", .warning, text, hint: "make room: a backup and a copy of that table need \((2 * size).bytes), "
+            "space", .warning, text,
+            hint: "make room: a backup and a copy of that table need \((2 * size).bytes), "
                 + "beside the WAL")
     }
 }

@@ -30,7 +30,9 @@ struct PostgreSQLDoctor {
         guard let row else { return [] }
         let way = row.text("tls") ?? (row.bool("is_local") ? "a local socket" : "an unencrypted connection")
         var found = [
-            Finding("server", .ok, "PostgreSQL \(row.text("version") ?? ""), database \"\(row.text("name") ?? "")\", over \(way)")
+            Finding(
+                "server", .ok,
+                "PostgreSQL \(row.text("version") ?? ""), database \"\(row.text("name") ?? "")\", over \(way)")
         ]
         do {
             try backend.checkServer(forWriting: true)
@@ -132,9 +134,10 @@ struct PostgreSQLDoctor {
                     + (row.text("state").map { ", \($0)" } ?? ""),
                 hint: "end it: locks wait for it, and an online switch waits for its snapshot")
         }
-        let prepared = try session.scalar(
-            "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
-        ).asInt ?? 0
+        let prepared =
+            try session.scalar(
+                "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
+            ).asInt ?? 0
         if prepared > 0 {
             found.append(
                 Finding(

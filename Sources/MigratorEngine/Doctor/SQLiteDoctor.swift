@@ -76,7 +76,8 @@ struct SQLiteDoctor {
                     "file", .problem, "the file lies on \(name), where locks of SQLite do not work reliably",
                     hint: "migrate it on a disk of the machine that writes it"))
         }
-        let size = (try session.scalar("PRAGMA page_count").asInt ?? 0) * (try session.scalar("PRAGMA page_size").asInt ?? 0)
+        let size =
+            (try session.scalar("PRAGMA page_count").asInt ?? 0) * (try session.scalar("PRAGMA page_size").asInt ?? 0)
         var figures = statvfs()
         if statvfs(folder, &figures) == 0 {
             let free = Int(figures.f_bavail) * Int(figures.f_frsize)

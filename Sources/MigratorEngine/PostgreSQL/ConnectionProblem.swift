@@ -1,7 +1,15 @@
 import MigratorDatabase
 
 /// Words for a connection that could not be made.
-enum ConnectionProblem {
+public enum ConnectionProblem {
+    /// Whether a server may let the same connection in a little later: it starts, or is not there yet.
+    public static func mayPass(_ error: MigratorError) -> Bool {
+        ["host-unreachable", "server-starting", "too-many-connections"].contains(error.code)
+            || error.message.contains(nobodyListens)
+    }
+
+    private static let nobodyListens = "no server listens there"
+
     /// - Returns: status unavailable; libpq's own text, with no password in it, stands in the details.
     static func error(_ error: DatabaseError, database locator: PostgreSQLLocator) -> MigratorError {
         let (code, reason, hint) = words(error, locator)
@@ -79,7 +87,7 @@ enum ConnectionProblem {
         }
         if says("Connection refused", "No such file or directory") {
             return (
-                "connection-refused", "no server listens there",
+                "connection-refused", nobodyListens,
                 "start the server, or check host and port in the database URL"
             )
         }

@@ -1,12 +1,13 @@
 /// Rewrites what people type into what the parser reads: global options before the command, negative
-/// targets, `-r-3:current`, `--wait` with and without a duration.
+/// targets, `-r-3:current`, `--wait` and `--wait-for-database` with and without a duration.
 enum ArgumentPreparation {
     private static let globalValueOptions: Set<String> = [
-        "--database", "--migrations", "--schema", "--config", "--env", "--color", "--dialect",
+        "--database", "--migrations", "--schema", "--config", "--env", "--env-file", "--color", "--dialect",
     ]
     private static let globalFlags: Set<String> = ["--json", "--quiet", "--verbose"]
     private static let valueOptions: Set<String> = globalValueOptions.union([
-        "--mode", "--lock-timeout", "--accept-loss", "--into", "--older-than", "--message", "-m", "--range",
+        "--mode", "--lock-timeout", "--accept-loss", "--into", "--older-than", "--message", "-m", "--range", "--tag",
+        "--onto", "--revision",
     ])
     private static let subcommands: [String: Set<String>] = [
         "backups": ["list", "verify", "restore", "prune", "export"]
@@ -38,6 +39,8 @@ enum ArgumentPreparation {
             let name = first.split(separator: "=", maxSplits: 1).first.map(String.init) ?? first
             if globalFlags.contains(first) || (globalValueOptions.contains(name) && name != first) {
                 globals.append(rest.removeFirst())
+            } else if first == waitForDatabase || first.hasPrefix(waitForDatabase + "=") {
+                globals.append(withDuration(rest.removeFirst(), &rest))
             } else if globalValueOptions.contains(first) {
                 globals.append(rest.removeFirst())
                 // The value is glued on, so that it may begin with a dash.
@@ -47,6 +50,15 @@ enum ArgumentPreparation {
             }
         }
         return (globals, Array(rest))
+    }
+
+    private static let waitForDatabase = "--wait-for-database"
+
+    /// The option with the duration that follows it, else with the usual one.
+    private static func withDuration(_ option: String, _ rest: inout ArraySlice<String>) -> String {
+        guard option == waitForDatabase else { return option }
+        guard let next = rest.first, DurationArgument(argument: next) != nil else { return option + "=60s" }
+        return option + "=" + rest.removeFirst()
     }
 
     private static func body(_ arguments: [String], command: String) -> [String] {
@@ -68,6 +80,8 @@ enum ArgumentPreparation {
                 } else {
                     result.append("--wait=" + WaitArgument.unlimitedText)
                 }
+            } else if argument == waitForDatabase {
+                result.append(withDuration(argument, &rest))
             } else if valueOptions.contains(argument), let value = rest.first, isNegativeNumber(value) {
                 result += [argument + "=" + rest.removeFirst()]
             } else if valueOptions.contains(argument), let value = rest.popFirst() {

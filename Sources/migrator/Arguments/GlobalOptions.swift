@@ -23,6 +23,16 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: ArgumentHelp("An environment of the configuration.", valueName: "name"))
     var env: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A file of variables (default: .env beside migrator.toml or here, not in CI).", valueName: "file"))
+    var envFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Wait for a server that does not answer yet; without a duration for 60s.", valueName: "duration"))
+    var waitForDatabase: DurationArgument?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 

@@ -16,6 +16,9 @@ struct RunArguments: ParsableArguments {
     @Flag(help: "Exit 2 where rows could not be placed by any mapping.")
     var noExceptions = false
 
+    @Option(help: "A word that the ledger keeps with the command, such as a build's number.")
+    var tag: String?
+
     @OptionGroup var locks: LockArguments
 
     @OptionGroup var pace: PaceArguments

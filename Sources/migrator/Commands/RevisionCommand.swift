@@ -28,7 +28,7 @@ struct RevisionCommand: ToolCommand {
                     "two-heads", .malformedScripts,
                     "the scripts have several heads: "
                         + heads.map { "\"\($0.revision)\"" }.joined(separator: ", "),
-                    hint: "make one of them revise the other", location: heads.last?.location)
+                    hint: "run `migrator rebase \(heads[1].revision)`", location: heads.last?.location)
             }
             let script = NewScript(number: number, message: message.oneLine, revises: heads.first?.revision)
             written.append(folder + "/" + script.fileName)

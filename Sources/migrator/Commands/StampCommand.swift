@@ -13,6 +13,8 @@ struct StampCommand: ToolCommand {
     var strict = false
     @Flag(help: "Forget all recorded revisions first.")
     var purge = false
+    @Option(help: "A word that the ledger keeps with the command.")
+    var tag: String?
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {

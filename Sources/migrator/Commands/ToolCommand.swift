@@ -15,7 +15,8 @@ struct MigratorCommand: ParsableCommand {
         subcommands: [
             UpgradeCommand.self, DowngradeCommand.self, VerifyCommand.self, CurrentCommand.self,
             HistoryCommand.self, HeadsCommand.self, ShowCommand.self, StatusCommand.self, PlanCommand.self,
-            StampCommand.self, CheckCommand.self, RevisionCommand.self, ContractCommand.self,
-            BackupsCommand.self, DoctorCommand.self, InitCommand.self,
+            StampCommand.self, CheckCommand.self, RevisionCommand.self, EditCommand.self, RebaseCommand.self,
+            ContractCommand.self,
+            BackupsCommand.self, DoctorCommand.self, ReferencesCommand.self, InitCommand.self,
         ])
 }

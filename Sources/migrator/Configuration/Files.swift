@@ -15,6 +15,17 @@ enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// In bytes; nil where there is no such file.
+    static func size(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
     /// An absolute path, without doubled slashes and `.`.
     static func absolute(_ path: String, relativeTo folder: String) -> String {
         let whole = path.hasPrefix("/") ? path : folder + "/" + path
@@ -53,9 +64,11 @@ enum Files {
     }
 
     /// Writes a file that must not be there yet; false where that fails.
-    static func create(_ path: String, _ text: String) -> Bool {
+    static func create(_ path: String, _ text: String) -> Bool { create(path, Array(text.utf8)) }
+
+    static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         guard let file = NewFile(path) else { return false }
-        return file.write(text) && file.close()
+        return file.write(bytes) && file.close()
     }
 
     /// Makes a folder and those above it; false where that fails.
@@ -99,8 +112,11 @@ final class NewFile {
     }
 
     func write(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { bytes in
+        write(Array(text.utf8))
+    }
+
+    func write(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBufferPointer { bytes in
             var done = 0
             while done < bytes.count {
                 let count = Glibc.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)

@@ -23,6 +23,11 @@ struct ScriptSource {
         return try dialects.map { try Lineage(dialect: $0, scripts: try scripts(of: $0)) }
     }
 
+    /// The scripts of one dialect, or of all that are there, whatever line they make.
+    func scriptsByDialect(_ dialect: Dialect?) throws -> [(dialect: Dialect, scripts: [Script])] {
+        try (dialect.map { [$0] } ?? dialectsThere()).map { ($0, try scripts(of: $0)) }
+    }
+
     /// As `lineages`, for a project that may have none yet.
     func existingLineages() throws -> [Lineage] {
         try Files.isFolder(folder) ? lineages(of: nil) : []

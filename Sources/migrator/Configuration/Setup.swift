@@ -18,6 +18,9 @@ struct Setup {
         self.options = options
         workingFolder = Files.workingFolder
         configuration = try Configuration.find(named: options.config, workingFolder: workingFolder)
+        try EnvironmentFile.load(
+            named: options.envFile, folders: [configuration?.folder, workingFolder].compactMap(\.self),
+            workingFolder: workingFolder)
 
         var settings = Configuration.Settings()
         if let name = options.env {
@@ -94,13 +97,14 @@ struct Setup {
                 location: ConfigurationReader.locationOfDatabase(
                     in: configuration, environment: environment, workingFolder: workingFolder))
         }
+        let location = ConfigurationReader.locationOfDatabase(
+            in: configuration, environment: environment, workingFolder: workingFolder)
+        let url = try Self.expanded(text, at: location)
         do throws(LocatorError) {
-            return (try DatabaseLocator.parse(text, relativeTo: configuration.folder), environment)
+            return (try DatabaseLocator.parse(url, relativeTo: configuration.folder), environment)
         } catch {
             throw MigratorError(
-                "bad-database-url", .configuration, error.message, hint: error.hint,
-                location: ConfigurationReader.locationOfDatabase(
-                    in: configuration, environment: environment, workingFolder: workingFolder))
+                "bad-database-url", .configuration, error.message, hint: error.hint, location: location)
         }
     }
 }

@@ -71,6 +71,7 @@ struct SchemaNotes {
         case "options": return "options \(words[1].prefix { $0 != "=" })"
         case "columns": return "columns in order"
         case "owned": return "owner of"
+        case "owner": return "owner"
         case "replica": return "replica identity"
         case "primary": return "primary key"
         case "definition", "sequence", "server", "view": return first

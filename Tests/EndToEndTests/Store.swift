@@ -167,7 +167,7 @@ let sampleMessages = """
     """
 
 /// The shipped scripts, or a copy of them in which 0002 asks for a strategy.
-final class ShippedScripts {
+final class ShippedScripts: Sendable {
     let path: String
     private let folder: TemporaryFolder?
 

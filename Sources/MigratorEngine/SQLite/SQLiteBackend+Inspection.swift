@@ -8,7 +8,10 @@ extension SQLiteBackend {
 
     public func foreignKeys() throws -> [ForeignKey] {
         let tables = try session.query(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            """
+            SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                AND name NOT LIKE 'migrator\\_%' ESCAPE '\\' ORDER BY name
+            """
         ).compactMap { $0[0].asText }
         return try tables.flatMap { try foreignKeys(of: $0) }
     }
@@ -47,6 +50,7 @@ extension SQLiteBackend {
             SELECT q.name AS name, q.seq AS seq,
                 (SELECT i.name FROM pragma_table_info(q.name) i WHERE i.pk = 1) AS key
             FROM sqlite_sequence q JOIN sqlite_schema s ON s.type = 'table' AND s.name = q.name
+            WHERE q.name NOT LIKE 'migrator\\_%' ESCAPE '\\'
             ORDER BY q.name
             """
         ).compactMap { row in

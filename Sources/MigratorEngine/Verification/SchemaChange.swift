@@ -16,7 +16,15 @@ struct SchemaChange {
     }
 
     private mutating func compare(_ relation: String, _ expected: [String], _ found: [String]) {
-        let change = SchemaDifference(from: expected, to: found)
+        var change = SchemaDifference(from: expected, to: found)
+        // With the owner go the privileges that an owner gives to itself.
+        for owner in (change.missing + change.added).filter({ $0.hasPrefix("owner ") }).map({ $0.dropFirst(6) }) {
+            let isOwn = { (fact: String) in
+                fact.hasPrefix("grant to \(owner): ") && fact.hasSuffix(" by \(owner)")
+            }
+            change.missing.removeAll(where: isOwn)
+            change.added.removeAll(where: isOwn)
+        }
         var added = change.added
         func add(_ fact: String, _ message: String) {
             differences.append(Difference(table: relation, columns: Self.columns(of: fact), message: message))

@@ -20,6 +20,8 @@ struct Program {
         return status
     }
 
+    private static let describing = ["--generate-completion-script", "--experimental-dump-help"]
+
     private func perform(_ console: Console) throws -> ExitStatus {
         do throws(FailPoint.ValueError) {
             try FailPoint.check()
@@ -33,6 +35,18 @@ struct Program {
         if isVersionAsked {
             console.print("migrator \(toolVersion)")
             return .done
+        }
+        if let first = arguments.first, Self.describing.contains(where: { first.hasPrefix($0) }) {
+            // What the completions and the man pages are made from; it ends by an "error" that is the text.
+            do {
+                _ = try MigratorCommand.parseAsRoot(arguments)
+            } catch {
+                guard MigratorCommand.exitCode(for: error) == .success else {
+                    throw UsageErrors.error(from: error, arguments: arguments)
+                }
+                console.print(MigratorCommand.fullMessage(for: error))
+                return .done
+            }
         }
         try UsageErrors.checkCommand(of: arguments)
         let command: any ParsableCommand

@@ -14,6 +14,14 @@ struct UsageCase: CustomTestStringConvertible, Sendable {
 }
 
 @Suite struct UsageTests {
+    @Test(arguments: ["bash", "zsh", "fish"]) func `Completions know the commands and their options`(
+        _ shell: String
+    ) throws {
+        let script = try MigratorBinary.run(["--generate-completion-script", shell]).checked().standardOutput
+        for word in ["upgrade", "references", "lock-timeout"] { #expect(script.contains(word), "\(word)") }
+        #expect(try MigratorBinary.run(["--generate-completion-script", "cmd"]).status == 64)
+    }
+
     @Test(arguments: [
         UsageCase("bogus", "unknown command \"bogus\""),
         UsageCase("--json bogus", "unknown command \"bogus\""),

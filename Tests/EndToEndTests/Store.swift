@@ -25,6 +25,11 @@ final class PostgreSQLStore: Store {
         database = try PostgreSQLServer.shared().createDatabase(template: template)
     }
 
+    /// On a server that no other test uses.
+    init(server: PostgreSQLServer) throws {
+        database = try server.createDatabase()
+    }
+
     func run(_ sql: String) throws { try database.psql(sql) }
     func session() throws -> any Session { try database.session() }
     func copy() throws -> any Store { try PostgreSQLStore(template: database.name) }

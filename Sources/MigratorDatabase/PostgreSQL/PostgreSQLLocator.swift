@@ -6,7 +6,11 @@ public struct PostgreSQLLocator: Sendable, Equatable, CustomStringConvertible, C
     /// For libpq alone: it may hold a password.
     let connectionString: String
     /// What the text itself says, by libpq's keywords; environment and service files are not consulted.
-    let options: [String: String]
+    private(set) var options: [String: String]
+    /// The environment variables by which other programs of PostgreSQL are told the same; the password is among them.
+    public private(set) var environment: [String: String] = [:]
+    /// The name of another database of the same server.
+    private(set) var replacedDatabase: String?
 
     public var user: String? { options["user"] }
     public var database: String? { options["dbname"] }
@@ -22,13 +26,18 @@ public struct PostgreSQLLocator: Sendable, Equatable, CustomStringConvertible, C
         }
         defer { PQconninfoFree(list) }
         var options: [String: String] = [:]
+        var environment: [String: String] = [:]
         var entry = list
         while let keyword = entry.pointee.keyword {
-            if let value = entry.pointee.val { options[String(cString: keyword)] = String(cString: value) }
+            if let value = entry.pointee.val {
+                options[String(cString: keyword)] = String(cString: value)
+                if let name = entry.pointee.envvar { environment[String(cString: name)] = String(cString: value) }
+            }
             entry += 1
         }
         self.connectionString = text
         self.options = options
+        self.environment = environment
         try refuseMisplacedPassword()
     }
 
@@ -49,6 +58,15 @@ public struct PostgreSQLLocator: Sendable, Equatable, CustomStringConvertible, C
         }.joined(separator: ",")
         if hosts.isEmpty, let port = ports.first { result += ":" + port }
         return result + "/" + (database ?? "")
+    }
+
+    /// Another database of the same server, reached in the same way.
+    public func database(named name: String) -> PostgreSQLLocator {
+        var other = self
+        other.replacedDatabase = name
+        other.options["dbname"] = name
+        other.environment["PGDATABASE"] = name
+        return other
     }
 
     public var description: String { shown }

@@ -56,7 +56,7 @@ extension PostgreSQLSession {
     }
 
     /// Sends the COPY and waits until data may flow.
-    private func startCopy(
+    func startCopy(
         _ sql: String, _ wanted: ExecStatusType
     ) throws(DatabaseError) -> OpaquePointer {
         try send(sql, [])

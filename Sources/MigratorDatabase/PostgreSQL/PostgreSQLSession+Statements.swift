@@ -83,6 +83,7 @@ extension PostgreSQLSession {
     func drain(sending sql: String, passage: FailPoint.Passage? = nil) throws(DatabaseError) -> String {
         try refuseNUL(sql)
         let connection = try open()
+        trace?.begins(sql, isInTransaction: hasOpenBlock)
         canceller.statementStarts()
         guard PQsendQuery(connection, sql) == 1 else { throw sendFailure() }
         if let passage, passage.breaksDuringCommit {
@@ -121,6 +122,7 @@ extension PostgreSQLSession {
         }
         let connection = try open()
         let values = CStringArray(texts)
+        trace?.begins(sql, isInTransaction: hasOpenBlock)
         canceller.statementStarts()
         let sent = PQsendQueryParams(
             connection, sql, Int32(texts.count), nil, values.pointers, nil, nil, 0)
@@ -156,6 +158,7 @@ extension PostgreSQLSession {
         canceller.statementEnds()
         let status = PQtransactionStatus(connection)
         hasOpenBlock = status == PQTRANS_INTRANS || status == PQTRANS_INERROR
+        trace?.ended(isInTransaction: status == PQTRANS_INTRANS)
         if PQstatus(connection) == CONNECTION_BAD {
             var lost = failure ?? connectionFailure()
             lost.kind = .connectionLost

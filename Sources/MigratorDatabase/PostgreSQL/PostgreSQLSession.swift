@@ -83,11 +83,20 @@ public final class PostgreSQLSession: Session {
     /// As of the last statement that ended.
     var hasOpenBlock = false
 
+    /// Is told of each statement.
+    public weak var trace: (any StatementTrace)?
+
+    /// The text without what must not be shown.
+    public func redacted(_ text: String) -> String { redactor.redact(text) }
+
     /// 150018 for 15.18.
     public var serverVersion: Int { Int(PQserverVersion(connection)) }
 
     /// The server process, as in `pg_stat_activity.pid`.
     public var backendPID: Int { Int(PQbackendPID(connection)) }
+
+    /// As the server knows it, wherever its name came from.
+    public var databaseName: String { PQdb(connection).map { String(cString: $0) } ?? "" }
 
     /// A setting that the server reports by itself: `server_version`, `in_hot_standby`, `TimeZone`.
     public func parameterStatus(_ name: String) -> String? {
@@ -135,6 +144,8 @@ extension PostgreSQLSession {
             parameters.append(("connect_timeout", "10"))
         }
         parameters.append(("dbname", locator.connectionString))
+        // Only the first of these is read as a connection string; the last one wins.
+        if let name = locator.replacedDatabase { parameters.append(("dbname", name)) }
         parameters.append(("fallback_application_name", applicationName))
         parameters.append(("client_encoding", "UTF8"))
 

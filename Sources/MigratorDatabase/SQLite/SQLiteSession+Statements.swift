@@ -97,7 +97,9 @@ extension SQLiteSession {
             guard let statement else { return }
             defer { sqlite3_finalize(statement) }
             let passage = try before()
+            trace?.begins(sql, isInTransaction: isWriting)
             while try advance(statement, sql, skipping: offset) {}
+            trace?.ended(isInTransaction: isWriting)
             try after(passage)
             offset += consumed
         }
@@ -109,6 +111,8 @@ extension SQLiteSession {
     ) throws(DatabaseError) {
         let statement: OpaquePointer
         if let known = statements.take(sql) { statement = known } else { statement = try prepare(sql) }
+        trace?.begins(sql, isInTransaction: isWriting)
+        defer { trace?.ended(isInTransaction: isWriting) }
         do throws(DatabaseError) {
             try bind(parameters, to: statement)
             try body(statement)

@@ -14,6 +14,8 @@ public final class SQLiteSession: Session {
     public let dialect = Dialect.sqlite
     public let path: String
     public var onNotice: ((String) -> Void)?
+    /// Is told of each statement.
+    public weak var trace: (any StatementTrace)?
 
     /// nil after `close`.
     var connection: OpaquePointer?
@@ -86,6 +88,12 @@ public final class SQLiteSession: Session {
     public var isInTransaction: Bool {
         guard let connection else { return false }
         return sqlite3_get_autocommit(connection) == 0
+    }
+
+    /// Whether the connection holds the file's write lock.
+    var isWriting: Bool {
+        guard let connection else { return false }
+        return sqlite3_txn_state(connection, "main") == SQLITE_TXN_WRITE
     }
 
     // MARK: Transactions

@@ -100,20 +100,48 @@ extension Migrator {
         try backend.prepareLedger()
         let from = try backend.ledger.revisions().last?.revision
         let run = try backend.ledger.beginRun(origin(), direction: direction, from: from, to: target)
+        let journal = RunJournal(runID: run.id)
+        backend.ledger.journal = journal
+        defer { backend.ledger.journal = nil }
+        if direction != nil { measure(.before) }
         let executor = Executor(backend: backend, run: run, options: options, reporter: reporter)
         executor.isInterrupted = isInterrupted
         var report = RunReport(from: from, to: from, runID: run.id)
         do {
             try body(executor, &report)
             report.exceptions = try backend.ledger.exceptionCount()
+            if direction != nil { measure(.after) }
+            closeJournal()
             try backend.ledger.finishRun(run, outcome: "done", error: nil)
             return report
         } catch {
             let failure = MigratorError.from(error)
+            journal.fail()
+            if direction != nil { measure(.after) }
+            closeJournal()
             try? backend.ledger.finishRun(
                 run, outcome: failure.status.outcome, error: "\(failure.code): \(failure.message)")
             throw failure
         }
+    }
+
+    /// For the report; a run does not fail for it.
+    private func measure(_ moment: SizeRecord.Moment) {
+        guard !backend.session.isInTransaction else { return }
+        do {
+            try backend.session.beginReading()
+            try backend.waitBriefly()
+            backend.ledger.journal?.add(try backend.sizes(moment))
+        } catch {
+            // The report says that they were not measured.
+        }
+        backend.session.rollback()
+    }
+
+    /// Writes what no transaction of the work has written any more.
+    private func closeJournal() {
+        guard let journal = backend.ledger.journal, !backend.session.isInTransaction else { return }
+        try? backend.session.transaction { try journal.write(to: backend.ledger, isLast: true) }
     }
 
     func checkInterruption() throws {

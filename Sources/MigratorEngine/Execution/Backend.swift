@@ -125,6 +125,8 @@ public protocol Backend: TableAccess {
     /// About how many rows and bytes a table has, by the database's own statistics; for plans and progress only.
     /// No rows where the database has not counted them yet.
     func estimatedSize(of table: TableName) throws -> (rows: Int?, bytes: Int?)
+    /// The database's size, and its tables' where it tells them without reading them; waits for nobody.
+    func sizes(_ moment: SizeRecord.Moment) throws -> [SizeRecord]
     /// What scripts declare of `schema`, by relation, a line a fact that begins with its subject: who owns a
     /// relation and who may use it is not among them.
     func declaredFacts() throws -> SchemaSnapshot

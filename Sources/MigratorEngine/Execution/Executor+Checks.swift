@@ -12,6 +12,7 @@ extension Executor {
             let clock = ContinuousClock()
             let start = clock.now
             let violations: Violations
+            backend.ledger.journal?.beginStep(item: item.ordinal, kind: "verify", title: item.item.action.title)
             do {
                 violations = try Violations(of: check.query, session: backend.session)
             } catch let error as DatabaseError where error.kind == .statement {
@@ -24,6 +25,7 @@ extension Executor {
                     hint: "look at the rows named, mend them or the script, and run the same command again",
                     location: check.query.location, details: violations.shown)
             }
+            backend.ledger.journal?.endStep()
             reporter.report(
                 .stepFinished(
                     item.item.action.title, rows: nil, duration: clock.now - start, details: ["holds"]))

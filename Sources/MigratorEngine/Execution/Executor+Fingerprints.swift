@@ -7,6 +7,9 @@ extension Executor {
         let changes = try schemaChanges(work: work)
         guard !changes.isEmpty else { return }
         try backend.ledger.set(changes, revision: work.planned.script.revision)
+        if backend.ledger.journal != nil {
+            try backend.ledger.add(changes: changes, revision: work.planned.script.revision, run: run.id)
+        }
         for change in changes { knownSchema?[change.relation] = change.after }
     }
 
@@ -30,6 +33,15 @@ extension Executor {
         }
     }
 
+    /// For the run's report.
+    private func recordChanges(from known: SchemaSnapshot, to now: SchemaSnapshot, revision: String) throws {
+        guard backend.ledger.journal != nil else { return }
+        let changes = Set(known.keys).union(now.keys).sorted().filter { known[$0] != now[$0] }
+        try backend.ledger.add(
+            changes: changes.map { FingerprintRecord(relation: $0, before: known[$0], after: now[$0]) },
+            revision: revision, run: run.id)
+    }
+
     /// After a downgrade the touched part of the schema must be what it was before the upgrade.
     /// What somebody had changed by hand before this downgrade began is told, not held against it.
     func compareFingerprints(work: RevisionWork) throws {
@@ -38,6 +50,7 @@ extension Executor {
         let known = knownSchema ?? [:]
         let now = try backend.schemaSnapshot(of: nil)
         knownSchema = now
+        try recordChanges(from: known, to: now, revision: revision)
         guard !work.isUndo, work.recorded?.state == .applied else { return }
         var differences: [String] = []
         for record in records {

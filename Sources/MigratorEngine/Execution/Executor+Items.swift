@@ -14,8 +14,12 @@ extension Executor {
         let clock = ContinuousClock()
         let start = clock.now
         if item.item.action.isDirective { reporter.report(.stepStarted(title)) }
+        // The queries run at the end of the revision.
+        let journal = isVerify(item) ? nil : backend.ledger.journal
+        journal?.beginStep(item: item.ordinal, kind: item.item.action.kind, title: title)
         let outcome = try step(item, work: &work)
         let duration = clock.now - start
+        journal?.endStep()
         if item.item.action.isDirective, !isVerify(item) {
             reporter.report(
                 .stepFinished(title, rows: outcome.rows, duration: duration, details: outcome.details))

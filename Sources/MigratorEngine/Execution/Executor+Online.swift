@@ -75,8 +75,10 @@ extension Executor {
                 return decided
             }
         }
+        backend.ledger.journal?.beginStep(item: item.ordinal, kind: item.item.action.kind, title: title)
         let online = try OnlineWork(executor: self, revision: work, item: item)
         let outcome = try backend.performOnline(online)
+        backend.ledger.journal?.endStep()
         work = online.revision
         work.done.insert(item.ordinal)
         let duration = clock.now - start

@@ -19,6 +19,7 @@ extension Executor {
         let clock = ContinuousClock()
         let start = clock.now
         reporter.report(.stepStarted(statement.title))
+        backend.ledger.journal?.beginStep(item: item.ordinal, kind: item.item.action.kind, title: statement.title)
         let isDone = try isRestart && judge(traits, before: work.intents[item.ordinal] ?? "", work: work)
         if !isDone {
             do {
@@ -37,6 +38,7 @@ extension Executor {
                 }
             }
         }
+        backend.ledger.journal?.endStep()
         work.comparesEverything = true
         work.done.insert(item.ordinal)
         work.add(item, outcome: StepOutcome(), duration: clock.now - start)

@@ -33,6 +33,9 @@ final class Executor {
             .running(
                 planned.direction, from: planned.from, to: planned.to, message: planned.script.message))
         var work = RevisionWork(planned: planned, record: record, run: run)
+        let journal = backend.ledger.journal
+        journal?.beginRevision(
+            planned.script.revision, planned.direction, to: planned.to, title: planned.script.message)
         if planned.isForgetOnly {
             try forget(planned)
         } else {
@@ -40,6 +43,7 @@ final class Executor {
             // What was begun while the application writes is ended so.
             let isBegun = try work.attempt != run.id && backend.ledger.hasCheckpoint(revision: planned.script.revision)
             work.isOnline = isBegun || isOnline(planned, isUndo: work.isUndo)
+            journal?.setMode(work.isOnline ? "online" : "window")
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(
@@ -63,6 +67,7 @@ final class Executor {
                 }
             }
         }
+        journal?.endRevision()
         return RunReport.RevisionReport(
             revision: planned.script.revision, direction: planned.direction, from: planned.from,
             to: planned.to, message: planned.script.message, steps: work.reports, duration: clock.now - start)
@@ -117,6 +122,7 @@ final class Executor {
             proofs = try runChecksBeforehand(items, work: work)
         }
         try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
+        backend.ledger.journal?.watchLocks()
         let schemaBefore = knownSchema
         do {
             if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }

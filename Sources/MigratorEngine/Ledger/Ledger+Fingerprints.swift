@@ -62,12 +62,12 @@ extension Ledger {
         }
     }
 
-    private static func lines(_ definition: [String]) -> String {
+    static func lines(_ definition: [String]) -> String {
         definition.joined(separator: "\u{1E}")
     }
 
     // U+001E, the record separator, since a view's definition and a comment may hold line feeds.
-    private static func split(_ text: String) -> [String] {
+    static func split(_ text: String) -> [String] {
         text.split(separator: "\u{1E}", omittingEmptySubsequences: true).map(String.init)
     }
 }

@@ -5,6 +5,7 @@ extension Ledger {
     /// since a missing privilege is worded there.
     public func createTables() throws(DatabaseError) {
         try session.execute(creationStatements)
+        try upgrade(from: 1)
     }
 
     /// The version that the tables have; nil where there are none.
@@ -13,6 +14,7 @@ extension Ledger {
         return try session.scalar("SELECT version FROM \(table("format"))").asInt
     }
 
+    /// Version 1.
     private var creationStatements: String {
         let isPostgreSQL = session.dialect == .postgresql
         let id =
@@ -22,7 +24,7 @@ extension Ledger {
         let count = isPostgreSQL ? "bigint" : "INTEGER"
         return """
             CREATE TABLE \(table("format")) (version \(count) NOT NULL);
-            INSERT INTO \(table("format")) (version) VALUES (\(Ledger.formatVersion));
+            INSERT INTO \(table("format")) (version) VALUES (1);
             CREATE TABLE \(table("revision")) (
                 revision text PRIMARY KEY,
                 revises text,

@@ -5,11 +5,13 @@ import MigratorScript
 ///
 /// PostgreSQL: tables in a schema of their own; SQLite: tables with the prefix `migrator_`.
 public final class Ledger {
-    public static let formatVersion = 1
+    public static let formatVersion = 2
 
     public let session: any Session
     /// The ledger's schema on PostgreSQL, unquoted.
     public let schema: String
+    /// What the run that works now takes; nil outside of runs.
+    var journal: RunJournal?
 
     public init(session: any Session, schema: String = "migrator") {
         self.session = session
@@ -174,13 +176,14 @@ public final class Ledger {
     }
 
     /// The registered backups that have not been pruned or restored in place, oldest first.
-    public func backups() throws(DatabaseError) -> [BackupRecord] {
+    /// - Parameter run: only those that this run made, also where they are gone.
+    public func backups(run: Int? = nil) throws(DatabaseError) -> [BackupRecord] {
         try session.query(
             """
             SELECT id, run_id, revision, kind, schema_name, source, name, key_column, columns, rows, hash,
                    algorithm, snapshot, transaction_id, system_identifier, definition,
                    \(time("created_at")) AS created_at
-            FROM \(table("backup")) WHERE removed_at IS NULL ORDER BY id
+            FROM \(table("backup")) WHERE \(run.map { "run_id = \($0)" } ?? "removed_at IS NULL") ORDER BY id
             """
         ).map { row in
             var backup = BackupRecord(

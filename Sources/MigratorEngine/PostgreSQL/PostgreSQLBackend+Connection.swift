@@ -118,7 +118,7 @@ extension PostgreSQLBackend {
     public func prepareLedger() throws {
         if facts.hasLedger, let version = try readableFormatVersion() {
             guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
-            return
+            if version == Ledger.formatVersion { return }
         }
         do {
             try session.transaction {
@@ -128,6 +128,7 @@ extension PostgreSQLBackend {
                     [SQLValue(Int(Self.lockKey("create " + ledger.schema)))])
                 if let version = try ledger.storedFormatVersion() {
                     guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
+                    try ledger.upgrade(from: version)
                     return
                 }
                 let name = ledger.schema.quotedIdentifier
@@ -141,6 +142,7 @@ extension PostgreSQLBackend {
                 try ledger.createTables()
             }
         } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
+            if facts.hasLedger { throw unreadableLedger(error) }
             throw ledgerPrivilegeError(
                 "CREATE SCHEMA \(ledger.schema.quotedIdentifier) AUTHORIZATION \(facts.user.quotedIdentifier) "
                     + "(or GRANT CREATE ON DATABASE \(facts.database.quotedIdentifier) TO "

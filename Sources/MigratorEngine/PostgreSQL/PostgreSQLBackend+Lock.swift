@@ -104,8 +104,11 @@ extension PostgreSQLBackend {
         var pause = 0.05
         var reported: [String] = []
         while true {
+            ledger.journal?.transactionTried(locks: locks.map { "\($0.mode.rawValue) on \($0.shown)" })
             do {
                 try attempt(lockStatements, isolation: isolation, run: run, options: options)
+                takenLocks = locks
+                ledger.journal?.transactionBegan()
                 return
             } catch let error as DatabaseError where error.kind == .lockNotAvailable {
                 session.rollback()
@@ -170,12 +173,18 @@ extension PostgreSQLBackend {
 
     /// The settings go back to the pinned ones with the commit: what a script has SET ends with it.
     public func commitWork() throws {
+        if let journal = ledger.journal {
+            if journal.isWatchingLocks { journal.hold(try heldLocks(taken: takenLocks)) }
+            try journal.write(to: ledger)
+        }
         try session.execute(pinningStatements)
         try session.commit()
+        ledger.journal?.transactionEnded(isCommitted: true)
     }
 
     public func rollbackWork() {
         session.rollback()
+        ledger.journal?.transactionEnded(isCommitted: false)
     }
 
     /// Sleeps on the server, so that a cancel ends it as it ends any statement.

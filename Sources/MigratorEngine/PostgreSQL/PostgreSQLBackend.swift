@@ -9,6 +9,8 @@ public final class PostgreSQLBackend: TableAccess {
     public let schema: String
     /// What the server said when the connection was opened.
     var facts: ServerFacts
+    /// Those that the open transaction took at its beginning.
+    var takenLocks: [TableLock] = []
     /// `system identifier/database oid`, once asked for.
     var systemIdentity: String??
 

@@ -60,7 +60,7 @@ extension SQLiteBackend {
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "backup",
-                subject: source.name, verdict: "proved", detail: "{\"rows\":\(rows),\"differences\":0}"))
+                subject: source.name, verdict: Verdict.exact.rawValue, detail: "{\"rows\":\(rows),\"differences\":0}"))
         return StepOutcome(
             rows: rows,
             details: ["\(rows.counted("row")) in \(copy.name), compared row by row, 0 differences"])

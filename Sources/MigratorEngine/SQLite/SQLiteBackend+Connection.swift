@@ -77,5 +77,6 @@ extension SQLiteBackend {
                 "the ledger has version \(version), this tool knows \(Ledger.formatVersion)",
                 hint: "use the newer migrator that wrote it")
         }
+        if version < Ledger.formatVersion { try session.transaction { try ledger.upgrade(from: version) } }
     }
 }

@@ -25,7 +25,7 @@ extension SQLiteBackend {
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: check,
-                subject: target.name, verdict: "proved",
+                subject: target.name, verdict: Verdict.exact.rawValue,
                 detail: "{\"rows\":\(comparison.rows),\"differences\":0,\"exceptions\":\(passed)}"))
         var details = ["\(comparison.rows.counted("row")) compared, 0 differences"]
         if passed > 0 { details.append("\(passed.counted("row is an exception", "rows are exceptions"))") }

@@ -93,7 +93,7 @@ extension SQLiteBackend {
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
-                subject: old.name, verdict: "proved",
+                subject: old.name, verdict: Verdict.exact.rawValue,
                 detail: "{\"rows\":\(rows),\"differences\":0,\"lost\":\(lost)}"))
     }
 

@@ -120,7 +120,7 @@ extension SQLiteBackend {
         try ledger.add(
             ProofRecord(
                 runID: context.runID, revision: context.revision, item: context.item, check: "switch",
-                subject: target.name, verdict: "proved",
+                subject: target.name, verdict: Verdict.exact.rawValue,
                 detail: "{\"rows\":\(rows),\"differences\":0,\"exceptions\":\(passed)}"))
         var details = ["\(rows.counted("row")) compared, 0 differences"]
         if passed > 0 { details.append("\(passed.counted("row is an exception", "rows are exceptions"))") }

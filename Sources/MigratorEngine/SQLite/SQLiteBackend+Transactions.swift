@@ -24,8 +24,10 @@ extension SQLiteBackend {
         // Inside a transaction this pragma does nothing, and with it on dropping a parent empties its children.
         try session.execute("PRAGMA foreign_keys = OFF")
         try session.execute("PRAGMA legacy_alter_table = OFF")
+        ledger.journal?.transactionTried(locks: [])
         do {
             try beginPatiently(options: options, reporter: reporter)
+            ledger.journal?.transactionBegan()
             guard
                 try session.query(
                     "SELECT 1 FROM \(ledger.table("fence")) WHERE epoch = $1 AND run_id = $2",
@@ -82,16 +84,22 @@ extension SQLiteBackend {
             case .tables(_, let after): try checkForeignKeys(of: after)
             }
             if case .none = keyScope {} else { try session.execute("DROP TABLE IF EXISTS temp.migrator_violations") }
+            if let journal = ledger.journal {
+                if journal.isWatchingLocks { journal.hold(["write lock of the file"]) }
+                try journal.write(to: ledger)
+            }
             try session.commit()
         } catch {
             rollbackWork()
             throw error
         }
+        ledger.journal?.transactionEnded(isCommitted: true)
         restoreForeignKeys()
     }
 
     public func rollbackWork() {
         session.rollback()
+        ledger.journal?.transactionEnded(isCommitted: false)
         restoreForeignKeys()
     }
 

@@ -53,12 +53,14 @@ public final class OnlineWork {
         try executor.checkInterruption()
         begin(name)
         try body()
+        executor.backend.ledger.journal?.endPhase()
     }
 
     /// The ledger learns of it with the phase's first commit.
     func begin(_ name: String) {
         phase = name
         pacing = nil
+        executor.backend.ledger.journal?.beginPhase(name, rows: checkpoint.rows)
     }
 
     /// The end of one of the step's transactions: fingerprints, checkpoint, state of the revision, COMMIT.
@@ -70,6 +72,8 @@ public final class OnlineWork {
             tentative.comparesEverything = comparesEverything
             try executor.recordFingerprints(work: tentative)
         }
+        // A batch takes no lock that writers feel, or is sampled.
+        if changesSchema || next.phases.count > checkpoint.phases.count { backend.ledger.journal?.watchLocks() }
         var next = next
         next.running = phase.flatMap { next.has($0) ? nil : $0 }
         if let pacing, next.running != nil {
@@ -96,15 +100,22 @@ public final class OnlineWork {
         try executor.checkInterruption()
     }
 
-    /// - Parameter phase: where it is another than the one that the ledger names.
-    func report(rows: Int, total: Int?, batchRows: Int? = nil, phase: String? = nil) {
+    /// - Parameters:
+    ///   - took: what the batch took that has just committed.
+    ///   - phase: where it is another than the one that the ledger names.
+    func report(rows: Int, total: Int?, batchRows: Int? = nil, took: Duration? = nil, phase: String? = nil) {
         var progress = StepProgress(item.action.title, rows: rows, total: total)
         progress.phase = phase ?? self.phase
         progress.rowsPerSecond = meter.rate(rows: rows)
         progress.batchRows = batchRows
         progress.replayLag = pace.signals?.replayLag
         progress.paused = pace.paused
-        if batchRows != nil { pacing = progress }
+        if batchRows != nil {
+            pacing = progress
+            executor.backend.ledger.journal?.sample(
+                RunJournal.SampledBatch(
+                    rows: rows, total: total, nextRows: batchRows, took: took, paused: pace.paused))
+        }
         executor.reporter.report(.stepProgress(progress))
     }
 }

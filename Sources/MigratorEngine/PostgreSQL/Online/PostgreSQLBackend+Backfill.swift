@@ -79,7 +79,8 @@ extension PostgreSQLBackend {
                 done += work.checkpoint.rows - before.rows
                 size.adapt(to: duration, walBytes: wal)
                 work.report(
-                    rows: done, total: total.rows.flatMap { $0 > 0 ? max($0, done) : nil }, batchRows: size.rows)
+                    rows: done, total: total.rows.flatMap { $0 > 0 ? max($0, done) : nil }, batchRows: size.rows,
+                    took: duration)
                 try work.rest(after: duration)
             } catch let error as DatabaseError {
                 guard ["57014", "55P03"].contains(error.sqlState), failures < 3, !work.executor.isInterrupted() else {

@@ -37,7 +37,7 @@ extension SQLiteBackend {
                 try ledger.add(
                     ProofRecord(
                         runID: context.runID, revision: context.revision, item: context.item,
-                        check: kind == "sync" ? "sync" : "copy", subject: target.name, verdict: "proved",
+                        check: kind == "sync" ? "sync" : "copy", subject: target.name, verdict: Verdict.exact.rawValue,
                         detail: "{\"rows\":\(rows),\"differences\":0,\"exceptions\":\(passed)}"))
                 next.notes["details"] =
                     ["\(rows.counted("row")) compared, 0 differences"]

@@ -65,7 +65,9 @@ extension SQLiteBackend {
                 next.cursor = high
             }
             size.adapt(to: lastHold, walBytes: 0)
-            work.report(rows: work.checkpoint.rows, total: max(total, work.checkpoint.rows), batchRows: size.rows)
+            work.report(
+                rows: work.checkpoint.rows, total: max(total, work.checkpoint.rows), batchRows: size.rows,
+                took: lastHold)
             guard !work.checkpoint.has(phase) else { return }
             Pace.sleep(Self.batchBreak)
             try work.rest(after: lastHold)

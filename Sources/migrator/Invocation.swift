@@ -24,10 +24,11 @@ final class Invocation {
     deinit { backend?.session.close() }
 
     /// Opens the database that is meant, and reads its scripts.
-    func migrator(_ access: DatabaseOpening.Access) throws -> Migrator {
+    /// - Parameter withScripts: false where the ledger alone is asked, so that the folder need not be there.
+    func migrator(_ access: DatabaseOpening.Access, withScripts: Bool = true) throws -> Migrator {
         let setup = try Setup(options)
         let locator = try find(setup)
-        let scripts = try ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
+        let scripts = try !withScripts ? [] : ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
         return try open(locator, setup, access, scripts: scripts)
     }
 

@@ -17,6 +17,7 @@ struct MigratorCommand: ParsableCommand {
             HistoryCommand.self, HeadsCommand.self, ShowCommand.self, StatusCommand.self, PlanCommand.self,
             StampCommand.self, CheckCommand.self, RevisionCommand.self, EditCommand.self, RebaseCommand.self,
             ContractCommand.self,
-            BackupsCommand.self, RehearseCommand.self, DoctorCommand.self, ReferencesCommand.self, InitCommand.self,
+            BackupsCommand.self, RehearseCommand.self, DoctorCommand.self, ReferencesCommand.self,
+            ReportCommand.self, InitCommand.self,
         ])
 }

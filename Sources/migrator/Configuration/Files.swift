@@ -71,6 +71,41 @@ enum Files {
         return file.write(bytes) && file.close()
     }
 
+    /// Writes a file that may be there already: whoever reads it meanwhile gets the old text or the new one. What is
+    /// no ordinary file, such as a pipe, is written to as it is; false where that fails.
+    static func replace(_ path: String, _ text: String) -> Bool {
+        var status = stat()
+        let isThere = lstat(path, &status) == 0
+        guard !isThere || status.st_mode & S_IFMT == S_IFREG else { return overwrite(path, text) }
+        let new = "\(path).\(getpid()).new"
+        guard create(new, text) else {
+            let reason = errno
+            remove(new)
+            errno = reason
+            return false
+        }
+        if isThere { chmod(new, status.st_mode & 0o7777) }
+        if rename(new, to: path) { return true }
+        let reason = errno
+        remove(new)
+        errno = reason
+        return false
+    }
+
+    private static func overwrite(_ path: String, _ text: String) -> Bool {
+        let descriptor = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
     /// Makes a folder and those above it; false where that fails.
     static func makeFolder(_ path: String) -> Bool {
         if isFolder(path) { return true }

@@ -37,6 +37,12 @@ final class Console {
         if output.count > 65_536 { flush() }
     }
 
+    /// A whole file, as it is: whoever made it has made it harmless.
+    func printExactly(_ text: String) {
+        output += Array(text.utf8)
+        if output.count > 65_536 { flush() }
+    }
+
     /// The one object of `--json`.
     func print(_ json: JSONValue) {
         var json = json

@@ -18,6 +18,6 @@ struct MigratorCommand: ParsableCommand {
             StampCommand.self, CheckCommand.self, RevisionCommand.self, EditCommand.self, RebaseCommand.self,
             ContractCommand.self,
             BackupsCommand.self, RehearseCommand.self, DoctorCommand.self, ReferencesCommand.self,
-            ReportCommand.self, InitCommand.self,
+            ReportCommand.self, CICommand.self, InitCommand.self,
         ])
 }

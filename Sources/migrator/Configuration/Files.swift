@@ -92,18 +92,16 @@ enum Files {
         return false
     }
 
-    private static func overwrite(_ path: String, _ text: String) -> Bool {
-        let descriptor = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC)
+    /// Writes to a file's end, which is made where it is missing; false where that fails.
+    static func append(_ path: String, _ text: String) -> Bool { write(path, text, O_CREAT | O_APPEND) }
+
+    private static func overwrite(_ path: String, _ text: String) -> Bool { write(path, text, O_TRUNC) }
+
+    private static func write(_ path: String, _ text: String, _ flags: Int32) -> Bool {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0o666)
         guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
+        let file = NewFile(descriptor)
+        return file.write(text) && file.close()
     }
 
     /// Makes a folder and those above it; false where that fails.
@@ -142,6 +140,8 @@ final class NewFile {
         if descriptor < 0 { return nil }
     }
 
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
     deinit {
         if descriptor >= 0 { Glibc.close(descriptor) }
     }
@@ -165,7 +165,8 @@ final class NewFile {
 
     /// On the disk when it returns true.
     func close() -> Bool {
-        let isSynced = fsync(descriptor) == 0
+        // A pipe or a terminal cannot be synced.
+        let isSynced = fsync(descriptor) == 0 || errno == EINVAL
         let isClosed = Glibc.close(descriptor) == 0
         descriptor = -1
         return isSynced && isClosed

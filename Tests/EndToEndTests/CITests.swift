@@ -193,4 +193,87 @@ import Testing
         ).checked().standardOutput
         #expect(xml.hasPrefix("testsuites 6 1 5 migrations/0003_c,d.sql:1:1: there are 2 heads"), "\(xml)")
     }
+
+    // MARK: The shipped pipeline steps
+
+    /// The shell scripts of a YAML file: what stands at `run: |`, and the items of `script:`.
+    private func scripts(of yaml: String) -> [String] {
+        var scripts: [String] = []
+        var block: (indent: Int, isList: Bool)?
+        for line in yaml.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            let indent = line.prefix { $0 == " " }.count
+            let text = line.dropFirst(indent)
+            if let open = block, text.isEmpty || indent > open.indent || open.isList && text.hasPrefix("- ") {
+                if open.isList, text.hasPrefix("- ") {
+                    scripts.append(String(text.dropFirst(2)))
+                } else if !open.isList {
+                    scripts[scripts.count - 1] += String(line.dropFirst(open.indent + 2)) + "\n"
+                }
+                continue
+            }
+            block = nil
+            if text == "run: |" {
+                scripts.append("")
+                block = (indent, false)
+            } else if text == "script:" {
+                block = (indent, true)
+            }
+        }
+        return scripts
+    }
+
+    private func read(_ path: String) throws -> String {
+        try String(contentsOfFile: MigratorBinary.packageFolder + "/" + path, encoding: .utf8)
+    }
+
+    /// With the program on the PATH, as an installation leaves it.
+    private func environment(_ project: Project, _ additions: [String: String]) throws -> [String: String] {
+        try FileManager.default.createDirectory(
+            atPath: project.folder.file("bin"), withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: project.folder.file("bin/migrator"), withDestinationPath: MigratorBinary.path)
+        var environment = ProcessInfo.processInfo.environment
+        environment["PATH"] = project.folder.file("bin") + ":" + (environment["PATH"] ?? "")
+        environment["CI"] = "true"
+        environment["DATABASE_URL"] = nil
+        return environment.merging(additions) { $1 }
+    }
+
+    @Test func `The action's steps do what they say`() throws {
+        let scripts = scripts(of: try read("action.yml"))
+        #expect(scripts.count == 2)
+        let project = try repository()
+        let additions = [
+            "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": project.path + "/summary.md",
+            "GITHUB_PATH": project.path + "/path", "RUNNER_TEMP": project.path,
+            "MIGRATOR_ACTION_DATABASE": "sqlite:\(project.path)/x.db",
+            "MIGRATOR_ACTION_ARGUMENTS": "--base main --rows 10",
+        ]
+        #expect(FileManager.default.createFile(atPath: project.path + "/x.db", contents: nil))
+        let environment = try environment(project, additions)
+        for script in scripts {
+            try run(
+                "/bin/bash", ["-eo", "pipefail", "-c", script], environment: environment, workingFolder: project.path
+            )
+            .checked()
+        }
+        let summary = try String(contentsOfFile: project.path + "/summary.md", encoding: .utf8)
+        #expect(summary.contains("| rehearse | ✅ |") && summary.contains("| order | ✅ |"), "\(summary)")
+    }
+
+    @Test func `The steps of the page's pipelines do what they say`() throws {
+        let scripts = scripts(of: try read("docs/ci.md"))
+        #expect(scripts.count == 5)
+        let store = try PostgreSQLStore()
+        let origin = try repository()
+        try git(origin, "checkout", "-q", "main")
+        let project = try Project()
+        try run("git", ["clone", "-q", origin.path, project.path]).checked()
+        let environment = try environment(
+            project, ["DATABASE_URL": store.url, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"])
+        for script in scripts {
+            try run("/bin/bash", ["-c", script], environment: environment, workingFolder: project.path).checked()
+        }
+        #expect(FileManager.default.fileExists(atPath: project.path + "/migrator.xml"))
+    }
 }

@@ -45,6 +45,8 @@ final class Executor {
             work.isOnline = isBegun || isOnline(planned, isUndo: work.isUndo)
             journal?.setMode(work.isOnline ? "online" : "window")
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
+            work.hasSwitched = try !backend.ledger.objects(revision: planned.script.revision, kind: "switch").isEmpty
+            if planned.direction == .upgrade { work.unsoundBefore = try unsoundObjects() }
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(
                 items.filter { !work.done.contains($0.ordinal) }, script: planned.script, isOnline: work.isOnline)
@@ -138,6 +140,9 @@ final class Executor {
             }
             try checkInterruption()
             if isLast { for proof in try proofs ?? runChecks(work: work) { try backend.ledger.add(proof) } }
+            if isLast, work.planned.direction == .upgrade {
+                try refuseUnsound(work: work, consequence: "nothing was committed")
+            }
             try recordLedger(isLast: isLast, work: &work)
             try backend.commitWork()
         } catch {

@@ -35,6 +35,10 @@ struct RevisionWork {
     var isOnline = false
     /// Whether the ledger says already that the revision is under way.
     var isRegistered = false
+    /// Whether a table's role has passed on to another, in this run or before it.
+    var hasSwitched = false
+    /// What was not in force before the revision began.
+    var unsoundBefore: Set<String> = []
     /// Strategies that an earlier run decided on, by the switch's ordinal.
     var decisions: [Int: Strategy] = [:]
 

@@ -14,6 +14,7 @@ extension PostgreSQLBackend {
     private func performRename(
         _ move: Move, definition: [Statement], context: StepContext
     ) throws -> StepOutcome {
+        try refuseOrphans(of: move.source, consequence: "nothing was committed")
         let declared = try declaredShape(of: move.target, definition: definition)
         let source = try recogniseSource(move, declared: declared, context: context)
         let plan: RenamePlan

@@ -41,6 +41,7 @@ extension PostgreSQLBackend {
             repeat {
                 rows = try verify(placement, mapping: mapping, work)
                 try work.runChecks()
+                try work.refuseBroken()
             } while try waitForCutOver(work)
 
             // 4

@@ -45,6 +45,8 @@ extension PostgreSQLBackend {
 
             // 3
             try work.phase("verify") {
+                try refuseOrphans(of: move.source, consequence: "nothing was cut over")
+                try work.refuseBroken()
                 let columns =
                     plan.source.columns.map { "s.\($0.name.quotedIdentifier)" }
                     + plan.added.map { column in

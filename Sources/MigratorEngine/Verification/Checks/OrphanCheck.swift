@@ -45,7 +45,7 @@ struct OrphanCheck: VerificationCheck {
             """
     }
 
-    private func result(of key: ForeignKey, _ backend: any Backend) throws -> CheckResult {
+    func result(of key: ForeignKey, _ backend: any Backend) throws -> CheckResult {
         let from = orphans(of: key, isText: false, backend)
         let count = try backend.session.scalar("SELECT count(*) \(from)").asInt ?? 0
         let shown = key.rowKey + key.columns
@@ -118,7 +118,7 @@ extension VerificationContext {
     }
 
     /// What the applied revisions have left of each relation, a later one over an earlier one.
-    private func lastDefinitions() throws -> [String: [String]] {
+    func lastDefinitions() throws -> [String: [String]] {
         var definitions: [String: [String]] = [:]
         for applied in applied where applied.record.state == .applied {
             for record in try backend.ledger.fingerprints(revision: applied.record.revision) {

@@ -1,4 +1,8 @@
+import MigratorScript
+
 /// Indexes valid, constraints validated, triggers on (SQLite: the integrity check).
+///
+/// What a revision knowingly left so (a constraint `NOT VALID` that a later one validates) is information.
 struct ValidityCheck: VerificationCheck {
     let name = "validity"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
@@ -7,14 +11,34 @@ struct ValidityCheck: VerificationCheck {
         // SQLite's integrity check reads the whole file.
         guard context.level != .counts || context.backend.session.dialect == .postgresql else { return [] }
         let touched = try context.touchedTables()
-        let differences = try context.backend.invalidObjects().filter { difference in
+        let found = try context.backend.invalidObjects().filter { difference in
             context.level == .full || difference.table.map(touched.contains) ?? true
         }
-        return [
-            CheckResult(
-                check: name, subject: "indexes, constraints, triggers",
-                verdict: differences.isEmpty ? .exact : .differences,
-                summary: differences.isEmpty ? "all in force" : "not all in force", differences: differences)
-        ]
+        let definitions = try context.lastDefinitions()
+        let known = found.filter { isKnown($0, definitions) }
+        let differences = found.filter { !isKnown($0, definitions) }
+        let result = CheckResult(
+            check: name, subject: "indexes, constraints, triggers",
+            verdict: differences.isEmpty ? .exact : .differences,
+            summary: differences.isEmpty ? "all in force" : "not all in force", differences: differences)
+        return [result]
+            + known.map {
+                CheckResult(
+                    check: name, subject: $0.table ?? "schema", verdict: .information,
+                    summary: "\($0.message), as the revisions left it")
+            }
+    }
+
+    private func isKnown(_ difference: Difference, _ definitions: [String: [String]]) -> Bool {
+        guard let table = difference.table, let name = difference.message.split(separator: "\"").dropFirst().first
+        else { return false }
+        return definitions.contains { relation, facts in
+            relation.hasSuffix(".\(table)")
+                && facts.contains { fact in
+                    fact.hasPrefix("constraint \(String(name)) ") && fact.firstRange(of: " NOT VALID") != nil
+                        || fact.hasPrefix("trigger ") && fact.hasSuffix(" disabled")
+                            && fact.firstRange(of: " \(name) ") != nil
+                }
+        }
     }
 }

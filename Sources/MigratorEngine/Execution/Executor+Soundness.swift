@@ -1,0 +1,69 @@
+import MigratorScript
+
+/// What must be whole before a revision commits or cuts over, whoever has broken it.
+extension Executor {
+    /// What of the schema does not do what it says, before the revision; SQLite keeps nothing of the kind.
+    func unsoundObjects() throws -> Set<String> {
+        guard backend.session.dialect == .postgresql else { return [] }
+        return Set(try backend.invalidObjects().map(Self.name))
+    }
+
+    /// Refuses indexes that are not valid, keys that are not validated and triggers that are off where they have come
+    /// to be so during the revision. A script that says so itself (`NOT VALID`, to be validated by a later revision)
+    /// is taken at its word.
+    func refuseUnsound(work: RevisionWork, consequence: String) throws {
+        let found = try unsoundObjects().subtracting(work.unsoundBefore).sorted()
+        guard !found.isEmpty else { return }
+        let texts = try work.section().flatItems.compactMap { item in
+            if case .statement(let statement) = item.action { statement.text.uppercased() } else { nil }
+        }
+        func isSaid(_ words: String) -> Bool { texts.contains { $0.firstRange(of: words) != nil } }
+        let left = found.filter { object in
+            !(object.hasSuffix("is not validated") && isSaid("NOT VALID"))
+                && !(object.hasSuffix("disabled") && isSaid("DISABLE"))
+                && !(object.hasSuffix("is not valid") && isSaid(" ON ONLY "))
+        }
+        guard !left.isEmpty else { return }
+        throw MigratorError(
+            "left-unsound", .difference,
+            "the revision \"\(work.planned.script.revision)\" leaves behind what is not in force; \(consequence)",
+            hint: "mend the script, and run the same command again", location: work.planned.script.location,
+            details: Array(left.prefix(10)))
+    }
+
+    private static func name(_ difference: Difference) -> String {
+        (difference.table.map { "\($0): " } ?? "") + difference.message
+    }
+}
+
+extension OnlineWork {
+    /// What is looked at last before a cut-over, while nothing is lost yet.
+    func refuseBroken() throws {
+        try executor.refuseUnsound(work: revision, consequence: "nothing was cut over")
+        for backup in try executor.backend.ledger.backups() where backup.revision == context.revision {
+            let result = try BackupCheck.result(of: backup, backend: executor.backend)
+            guard result.verdict == .differences else { continue }
+            throw MigratorError(
+                "backup-differs", .difference,
+                "the backup \"\(backup.name)\" is not what was made: \(result.summary); nothing was cut over",
+                hint:
+                    "look for what has written to it, then undo this upgrade with `migrator downgrade -1` and begin again"
+            )
+        }
+    }
+}
+
+extension Backend {
+    /// Refuses a table one of whose keys points at nothing, or at one of whose rows a key points that is not there: a
+    /// rename would carry that along unseen, since nothing is written again.
+    func refuseOrphans(of table: TableName, consequence: String) throws {
+        for key in try foreignKeys() where key.table.name == table.name || key.referenced.name == table.name {
+            let result = try OrphanCheck().result(of: key, self)
+            guard result.verdict != .exact else { continue }
+            throw MigratorError(
+                "orphans", .difference, "\(key.subject): \(result.summary); \(consequence)",
+                hint: "mend or delete the rows named, and run the same command again",
+                details: result.differences.map { "\($0.table ?? "") \($0.key ?? ""): \($0.message)" })
+        }
+    }
+}

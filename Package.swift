@@ -46,7 +46,7 @@ let package = Package(
             dependencies: ["MigratorScript", "MigratorDatabase"],
             path: "Tests/MigratorTestSupport"),
         .testTarget(name: "MigratorTOMLTests", dependencies: ["MigratorTOML"]),
-        .testTarget(name: "MigratorScriptTests", dependencies: ["MigratorScript"]),
+        .testTarget(name: "MigratorScriptTests", dependencies: ["MigratorScript", "MigratorTestSupport"]),
         .testTarget(name: "MigratorPlanTests", dependencies: ["MigratorPlan", "MigratorScript"]),
         .testTarget(
             name: "MigratorDatabaseTests", dependencies: ["MigratorDatabase", "MigratorTestSupport"]),

@@ -140,3 +140,13 @@ PYTHON
     # The server runs as an unprivileged user.
     chmod -R a+rX "$folder"
 }
+
+# PostgreSQL's own parser (libpg_query), against which the splitter is tested; fetched once.
+fetch_parser() {
+    MIGRATOR_TEST_PARSER=$(pwd)/.build-parser
+    export MIGRATOR_TEST_PARSER
+    [ ! -d "$MIGRATOR_TEST_PARSER/pglast" ] || return 0
+    say "Fetching PostgreSQL's parser"
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --target "$MIGRATOR_TEST_PARSER" "pglast>=6.17" >&2 || die "pglast could not be fetched from PyPI"
+}

@@ -47,6 +47,10 @@ extension Migrator {
             }
         } catch let error as DatabaseError where error.kind == .insufficientPrivilege {
             return ["not compared with the scripts: \(error.message)"]
+        } catch {
+            // Names with their schema lead out of the scratch schema.
+            guard let error = error as? MigratorError, chain.contains(where: { $0.origin != nil }) else { throw error }
+            return ["not compared with the scripts: \(error.message)"]
         }
         let actual = try backend.declaredFacts().unqualified(by: backend.schema)
         return SchemaNotes(declared: declared, actual: actual).notes

@@ -94,7 +94,7 @@ final class PlanDescription {
         case .unsync(let source, _):
             lock("ACCESS EXCLUSIVE", [source], &step)
             spend(PlanEstimate.moment, isExclusive: true, &step)
-        case .leftovers, .exceptions, .verify, .when:
+        case .leftovers, .exceptions, .verify, .when, .transaction:
             break
         }
         if backend.session.dialect == .sqlite {

@@ -10,16 +10,16 @@ struct Planning {
 
     init(scripts: [Script], records: [RevisionRecord], dialect: Dialect) throws {
         do {
-            graph = try ScriptGraph(scripts)
+            let files = Dictionary(scripts.map { ($0.revision, $0) }, uniquingKeysWith: { first, _ in first })
             var applied: [AppliedRevision] = []
             var recorded: [String: Script] = [:]
             for record in records {
                 // An unchanged file spares parsing the ledger's copy.
-                let file = graph.script(record.revision)
+                let file = files[record.revision]
                 let script =
                     try file?.checksum == record.checksum
                     ? file
-                    : Script.parse(bytes: Array(record.script.utf8), file: record.file, dialect: dialect)
+                    : Script.parse(recorded: record.script, file: record.file, dialect: dialect)
                 guard let script else { continue }
                 recorded[record.revision] = script
                 applied.append(
@@ -28,6 +28,7 @@ struct Planning {
                         isStamped: record.state == .stamped, checksum: record.checksum, script: script))
             }
             self.recorded = recorded
+            graph = try ScriptGraph(scripts.arranged(applied: applied.map(\.script)))
             planner = Planner(chain: try Chain(graph), applied: applied)
         } catch let error as ChainError {
             throw MigratorError(
@@ -35,6 +36,8 @@ struct Planning {
         }
     }
 
+    /// The scripts as this database has run them and will run them.
+    var scripts: [Script] { graph.scripts }
     var heads: [String] { graph.heads.map(\.revision) }
     var pending: [String] { planner.pending.map(\.revision) }
 
@@ -107,6 +110,11 @@ struct Planning {
 }
 
 extension Migrator {
+    /// The scripts in the order in which this database has run them and will run them.
+    public func arrangedScripts() throws -> [Script] {
+        try scripts.contains { $0.origin != nil } ? planning(recordedRevisions()).scripts : scripts
+    }
+
     func planning(_ records: [RevisionRecord]) throws -> Planning {
         try Planning(scripts: scripts, records: records, dialect: backend.session.dialect)
     }

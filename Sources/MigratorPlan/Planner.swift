@@ -129,7 +129,8 @@ public struct Planner: Sendable {
                 continue
             }
             let script = chain.scripts[position]
-            if script.checksum != revision.checksum {
+            // A folder that was converted says the same under another checksum.
+            if script.checksum != revision.checksum, script.text != revision.script.text {
                 drift.append(
                     Drift(
                         code: "checksum-mismatch", revision: revision.revision,
@@ -165,7 +166,9 @@ public struct Planner: Sendable {
                 code: "pending-below-current", revision: script.revision,
                 message:
                     "revision \"\(script.revision)\" is not applied, though the later \"\(last.revision)\" is",
-                hint: "let it revise \"\(chain.head?.revision ?? last.revision)\" instead",
+                hint: script.origin == nil
+                    ? "let it revise \"\(chain.head?.revision ?? last.revision)\" instead"
+                    : "give it a number behind \"\(chain.head?.revision ?? last.revision)\"",
                 location: script.location)
         }
     }

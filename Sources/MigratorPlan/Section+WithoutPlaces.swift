@@ -4,6 +4,9 @@ import MigratorScript
 /// layout changed: the ledger keeps a script with LF, a checkout may have CRLF.
 extension Section {
     var withoutPlaces: Section { Section(items: items.map(\.withoutPlace)) }
+
+    /// Whether both do the same, wherever it stands.
+    public func sameWords(as other: Section) -> Bool { withoutPlaces == other.withoutPlaces }
 }
 
 extension Item {
@@ -28,7 +31,7 @@ extension Statement {
 extension Action {
     fileprivate var withoutPlaces: Action {
         switch self {
-        case .leftovers, .backup, .unsync, .archive: return self
+        case .leftovers, .backup, .unsync, .archive, .transaction: return self
         case .statement(let statement): return .statement(statement.withoutPlace)
         case .switchTable(var move):
             move.mapping = move.mapping?.withoutPlace

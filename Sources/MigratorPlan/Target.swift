@@ -65,6 +65,8 @@ extension Chain {
     /// The number of revisions that are applied once the target is reached: 0 is base.
     /// - Parameter applied: how many are applied now.
     public func resolve(_ target: Target, applied: Int) throws(PlanError) -> Int {
+        // An id may end like a step.
+        if let exact = position(of: target.text) { return exact + 1 }
         let start: Int
         switch target.anchor {
         case .head: start = scripts.count
@@ -89,6 +91,7 @@ extension Chain {
         if let position = position(of: name) { return position }
         let candidates = scripts.filter { $0.revision.hasPrefix(name) }
         if candidates.count == 1, let position = position(of: candidates[0].revision) { return position }
+        if candidates.isEmpty, let position = position(ofNumber: name) { return position }
         if candidates.isEmpty {
             throw PlanError(
                 code: "unknown-revision", message: "no revision \"\(name)\"",
@@ -99,5 +102,17 @@ extension Chain {
             message: "\"\(name)\" fits several revisions: "
                 + candidates.map(\.revision).joined(separator: ", "),
             hint: "write more of the id")
+    }
+}
+
+extension Chain {
+    /// `1` finds `000001`.
+    private func position(ofNumber name: String) -> Int? {
+        func number(_ text: String) -> Substring? {
+            text.utf8.allSatisfy { (48...57).contains($0) } && !text.isEmpty ? text.drop { $0 == "0" } : nil
+        }
+        guard let wanted = number(name), !wanted.isEmpty else { return nil }
+        let found = scripts.indices.filter { number(scripts[$0].revision) == wanted }
+        return found.count == 1 ? found[0] : nil
     }
 }

@@ -34,15 +34,18 @@ public struct Script: Sendable, Equatable {
     public var downgrade: Downgrade
     /// SHA-256 of the text in lower-case hex, a BOM and the difference of CRLF and LF aside.
     public var checksum: String
-    /// The whole text, line endings as LF, without BOM: what the ledger keeps.
+    /// The whole text, line endings as LF, without BOM: what the ledger keeps. Of another tool's script it is the
+    /// script as this tool would have it.
     public var text: String
+    /// Where another tool's script comes from; nil for this tool's own.
+    public var origin: ScriptOrigin?
 
     public init(
         location: ScriptLocation, dialect: Dialect, revision: String, revises: String?,
         revisesLocation: ScriptLocation, message: String,
         mode: MigrationMode? = nil, isTransactional: Bool = true, renames: [DeclaredRename] = [],
         upgrade: Section, downgrade: Downgrade,
-        checksum: String, text: String
+        checksum: String, text: String, origin: ScriptOrigin? = nil
     ) {
         self.location = location
         self.dialect = dialect
@@ -57,6 +60,7 @@ public struct Script: Sendable, Equatable {
         self.downgrade = downgrade
         self.checksum = checksum
         self.text = text
+        self.origin = origin
     }
 }
 
@@ -111,6 +115,15 @@ public indirect enum Action: Sendable, Equatable {
     case verify(Check)
     /// `when CONDITION ... end`; the items hold no further `when`.
     case when(Condition, [Item])
+    /// `begin`, `commit`: where a transaction of the script's own begins and ends.
+    case transaction(TransactionBoundary)
+}
+
+/// A place where what was done so far is committed. What follows `begin` is one transaction up to `commit`, also in a
+/// script that is none otherwise.
+public enum TransactionBoundary: String, Sendable, Hashable {
+    case begin
+    case commit
 }
 
 /// One SQL statement as the author wrote it, without its final semicolon, and where it stands.

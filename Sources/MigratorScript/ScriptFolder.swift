@@ -35,7 +35,7 @@ public enum ScriptFolder {
         Dialect.allCases.filter { isFolder(folder + "/" + $0.rawValue) }
     }
 
-    private static func resolve(
+    static func resolve(
         _ folder: String, shown: String, dialect: Dialect
     ) throws(ScriptError) -> (path: String, shown: String) {
         guard isFolder(folder) else {
@@ -68,18 +68,23 @@ public enum ScriptFolder {
         name.hasSuffix(".sql") && !name.hasSuffix(".check.sql") && !name.hasPrefix(".")
     }
 
-    private static func isFolder(_ path: String) -> Bool {
+    static func isFolder(_ path: String) -> Bool {
         var info = stat()
         return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
-    private static func realPath(_ path: String) -> String? {
+    static func isFile(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFREG
+    }
+
+    static func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
     }
 
-    private static func entries(of folder: String, shown: String) throws(ScriptError) -> [String] {
+    static func entries(of folder: String, shown: String) throws(ScriptError) -> [String] {
         guard let directory = opendir(folder) else {
             throw unreadable(shown, reason: String(cString: strerror(errno)))
         }
@@ -94,13 +99,13 @@ public enum ScriptFolder {
         return names.sorted()
     }
 
-    private static func unreadable(_ shown: String, reason: String) -> ScriptError {
+    static func unreadable(_ shown: String, reason: String) -> ScriptError {
         ScriptError(
             code: "unreadable", message: "\"\(shown)\" cannot be read: \(reason)",
             hint: "look at its permissions", location: ScriptLocation(file: shown, line: 1))
     }
 
-    private static func read(_ path: String, shown: String, root: String) throws(ScriptError) -> [UInt8] {
+    static func read(_ path: String, shown: String, root: String) throws(ScriptError) -> [UInt8] {
         func refuse(_ code: String, _ message: String, _ hint: String) -> ScriptError {
             ScriptError(
                 code: code, message: message, hint: hint, location: ScriptLocation(file: shown, line: 1))

@@ -1,9 +1,11 @@
 extension ScriptParser {
-    static let headerDirectives = ["revision", "revises", "message", "mode", "transaction", "renames"]
+    static let headerDirectives = [
+        "revision", "revises", "message", "mode", "transaction", "renames", "origin",
+    ]
     static let sectionDirectives = ["upgrade", "downgrade", "irreversible"]
     static let itemDirectives = [
         "leftovers", "backup", "switch", "copy", "sync", "unsync", "ensure", "fill", "exceptions", "archive",
-        "verify", "when", "end",
+        "verify", "when", "end", "begin", "commit",
     ]
 
     mutating func directive(_ reader: inout DirectiveReader) throws(ScriptError) {
@@ -66,6 +68,16 @@ extension ScriptParser {
             }
             header.mode = mode
         case "renames": header.renames += try renames(&reader)
+        case "origin":
+            try once(header.origin == nil)
+            let word = reader.word()
+            let version = reader.rest()
+            guard let format = ScriptFormat(rawValue: word), format != .migrator, !version.isEmpty else {
+                throw reader.error(
+                    "malformed-directive", "\"origin\" needs a tool and the revision's name there",
+                    hint: "for example -- migrator:origin golang-migrate 000001")
+            }
+            header.origin = ScriptOrigin(format: format, version: version)
         default:
             try once(header.isTransactional == nil)
             guard reader.word() == "off" else {
@@ -195,6 +207,14 @@ extension ScriptParser {
                     hint: "close \"when \(block.condition)\" with -- migrator:end first")
             }
             block = (try condition(&reader, section), offset, [])
+        case "begin", "commit":
+            try reader.finish(name)
+            if let block {
+                throw reader.error(
+                    "misplaced-directive", "\"\(name)\" stands in the block \"when \(block.condition)\"",
+                    hint: "put it before or behind the block")
+            }
+            add(.transaction(name == "begin" ? .begin : .commit), at: offset)
         default:
             guard let closed = block else {
                 throw reader.error("unopened-block", "\"end\" has no \"when\"", hint: "take it away")

@@ -8,6 +8,27 @@ extension Script {
         var parser = try ScriptParser(source: SourceText(bytes, file: file), dialect: dialect)
         return try parser.script()
     }
+
+    /// Parses a script as a ledger keeps it; the file that it came from may be called otherwise.
+    public static func parse(recorded text: String, file: String, dialect: Dialect) throws(ScriptError) -> Script {
+        var parser = try ScriptParser(source: SourceText(Array(text.utf8), file: file), dialect: dialect)
+        parser.isFileNamed = false
+        return try parser.script()
+    }
+}
+
+extension Script {
+    /// SHA-256 in lower-case hex.
+    static func checksum(of bytes: [UInt8]) -> String {
+        var checksum: [UInt8] = []
+        checksum.reserveCapacity(64)
+        for byte in SHA256.hash(data: bytes) {
+            for digit in [byte >> 4, byte & 15] {
+                checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W"))
+            }
+        }
+        return String(decoding: checksum, as: UTF8.self)
+    }
 }
 
 /// Turns the pieces of a script into its revision, directives and statements.
@@ -23,6 +44,8 @@ struct ScriptParser {
     var items: [Item] = []
     var inSection: Direction?
     var block: (condition: Condition, offset: Int, items: [Item])?
+    /// Whether the file's name must begin with the revision.
+    var isFileNamed = true
 
     enum Direction: String { case upgrade, downgrade }
 
@@ -33,6 +56,7 @@ struct ScriptParser {
         var mode: MigrationMode?
         var isTransactional: Bool?
         var renames: [DeclaredRename] = []
+        var origin: ScriptOrigin?
     }
 
     init(source: SourceText, dialect: Dialect) throws(ScriptError) {
@@ -40,6 +64,15 @@ struct ScriptParser {
         self.dialect = dialect
         var splitter = Splitter(source, dialect: dialect)
         pieces = try splitter.pieces()
+    }
+
+    /// A section of a file, whose statements may begin and end transactions.
+    init(section: Direction, of source: SourceText, dialect: Dialect, pieces: [Splitter.Piece]) {
+        self.source = source
+        self.dialect = dialect
+        self.pieces = pieces
+        inSection = section
+        header.isTransactional = false
     }
 
     mutating func script() throws(ScriptError) -> Script {
@@ -79,21 +112,13 @@ struct ScriptParser {
                 hint: "add the section, or -- migrator:irreversible REASON", at: 0)
         }
         let normalized = source.normalized
-        var checksum: [UInt8] = []
-        checksum.reserveCapacity(64)
-        for byte in SHA256.hash(data: normalized) {
-            for digit in [byte >> 4, byte & 15] {
-                checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W"))
-            }
-        }
         return Script(
             location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
             revises: revises.parent, revisesLocation: revises.location,
             message: header.message ?? fileMessage(after: revision), mode: header.mode,
             isTransactional: header.isTransactional ?? true, renames: header.renames, upgrade: upgrade,
-            downgrade: downgrade,
-            checksum: String(decoding: checksum, as: UTF8.self),
-            text: String(decoding: normalized, as: UTF8.self))
+            downgrade: downgrade, checksum: Script.checksum(of: normalized),
+            text: String(decoding: normalized, as: UTF8.self), origin: header.origin)
     }
 
     // MARK: Statements
@@ -180,5 +205,7 @@ struct ScriptParser {
         return rest.split(separator: "_").joined(separator: " ")
     }
 
-    func fitsFile(_ revision: String) -> Bool { fileStem == revision || fileStem.hasPrefix(revision + "_") }
+    func fitsFile(_ revision: String) -> Bool {
+        !isFileNamed || fileStem == revision || fileStem.hasPrefix(revision + "_")
+    }
 }

@@ -15,10 +15,11 @@ struct Splitter {
     private var lexer: Lexer
     private var open: OpenStatement?
 
-    init(_ source: SourceText, dialect: Dialect) {
+    /// - Parameter range: the bytes to read, where not all.
+    init(_ source: SourceText, dialect: Dialect, range: Range<Int>? = nil) {
         self.source = source
         self.dialect = dialect
-        lexer = Lexer(source, dialect: dialect)
+        lexer = Lexer(source, dialect: dialect, range: range)
     }
 
     static let prefix = Array("-- migrator:".utf8)

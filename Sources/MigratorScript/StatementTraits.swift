@@ -102,11 +102,32 @@ public struct StatementTraits: Sendable, Equatable {
                 cursor.takeParentheses()
                 _ = cursor.take("verbose")
                 return cursor.items.isEmpty
+            case ("do", _): return words.strings.contains(where: endsTransactions)
             case ("alter", "database"): return words.contains("tablespace")
             case ("alter", "subscription"): return words.contains("refresh") || words.contains("publication")
             case ("alter", "table"): return words.contains("detach") && words.contains("concurrently")
             default: return false
             }
+        }
+    }
+
+    /// Whether the body of a DO block commits or rolls back, which PL/pgSQL may do outside of a transaction block only.
+    private static func endsTransactions(_ constant: String) -> Bool {
+        guard constant.contains("commit") || constant.contains("rollback") else { return false }
+        let bytes = Array(constant.utf8)
+        // $tag$...$tag$, or '...'
+        let isDollar = bytes.first == UInt8(ascii: "$")
+        let quote = isDollar ? (bytes.dropFirst().firstIndex(of: UInt8(ascii: "$")) ?? 0) + 1 : 1
+        guard bytes.count > 2 * quote else { return false }
+        let body = String(decoding: bytes[quote..<bytes.count - quote], as: UTF8.self)
+        let items = Words(body, dialect: .postgresql).items
+        return items.indices.contains { index in
+            guard items[index].isWord("commit") || items[index].isWord("rollback") else { return false }
+            let begins =
+                index == 0 || items[index - 1] == .other(";")
+                || ["begin", "then", "else", "loop"].contains { items[index - 1].isWord($0) }
+            let next = index + 1 < items.count ? items[index + 1] : .other(";")
+            return begins && (next == .other(";") || next.isWord("and"))
         }
     }
 

@@ -12,6 +12,8 @@ final class Invocation {
     private(set) var locator: DatabaseLocator?
     /// The environment that named the database.
     private(set) var environment: String?
+    /// Whose scripts were read.
+    private(set) var format: ScriptFormat?
     private var backend: (any Backend)?
 
     init(options: GlobalOptions, arguments: [String], console: Console) {
@@ -28,8 +30,24 @@ final class Invocation {
     func migrator(_ access: DatabaseOpening.Access, withScripts: Bool = true) throws -> Migrator {
         let setup = try Setup(options)
         let locator = try find(setup)
-        let scripts = try !withScripts ? [] : ScriptSource(folder: setup.migrations).scripts(of: locator.dialect)
+        let scripts = try !withScripts ? [] : scriptSource(setup).scripts(of: locator.dialect)
         return try open(locator, setup, access, scripts: scripts)
+    }
+
+    /// The folder of the scripts; whose they are is said once where they are another tool's.
+    func scriptSource(_ setup: Setup) -> ScriptSource {
+        ScriptSource(folder: setup.migrations, format: setup.format, onRecognition: announce(setup.migrations))
+    }
+
+    /// Says once whose scripts a folder holds, where that was found out and is another tool.
+    func announce(_ folder: String) -> (RecognisedFormat) -> Void {
+        { [self] found in
+            guard format == nil else { return }
+            format = found.format
+            if found.format != .migrator, !found.evidence.isEmpty, !console.mode.isQuiet {
+                console.error("\(folder): scripts of \(found.format.rawValue), known by \(found.evidence)")
+            }
+        }
     }
 
     /// As `migrator`, for what needs no scripts.
@@ -104,6 +122,7 @@ final class Invocation {
         var json = json()
         if let locator { json["database"] = .string(locator.shown) }
         if locator != nil { json["environment"] = JSONValue(environment) }
+        if let format, format != .migrator, json["format"] == nil { json["format"] = .string(format.rawValue) }
         if !reporter.warnings.isEmpty, json["warnings"] == nil {
             json["warnings"] = JSONValue(reporter.warnings)
         }

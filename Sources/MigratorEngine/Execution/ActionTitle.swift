@@ -17,6 +17,7 @@ extension Action {
         case .archive(let tables): "archive " + tables.map(\.description).joined(separator: ", ")
         case .verify(let check): "verify \(check.title)"
         case .when(let condition, _): "when \(condition)"
+        case .transaction(let boundary): boundary.rawValue
         }
     }
 
@@ -36,6 +37,7 @@ extension Action {
         case .archive: "archive"
         case .verify: "verify"
         case .when: "when"
+        case .transaction: "transaction"
         }
     }
 
@@ -51,7 +53,7 @@ extension Action {
         case .exceptions(let exceptions): [exceptions.table]
         case .leftovers(let tables), .archive(let tables): tables
         case .when(_, let items): items.flatMap(\.action.tables)
-        case .statement, .verify: []
+        case .statement, .verify, .transaction: []
         }
     }
 

@@ -51,7 +51,7 @@ extension Executor {
         let now = try backend.schemaSnapshot(of: nil)
         knownSchema = now
         try recordChanges(from: known, to: now, revision: revision)
-        guard !work.isUndo, work.recorded?.state == .applied else { return }
+        guard !work.isUndo, work.recorded?.state == .applied, !work.planned.script.isRepeatable else { return }
         var differences: [String] = []
         for record in records {
             let drifted = SchemaDifference(from: record.after ?? [], to: known[record.relation] ?? [])
@@ -64,8 +64,8 @@ extension Executor {
                 "downgrade-differs", .difference,
                 "the downgrade of revision \"\(revision)\" does not bring the schema back to what it was; nothing was committed",
                 hint:
-                    "mend the downgrade section of \(work.planned.script.location.file) and run the same command again",
-                location: work.planned.script.location, details: SchemaDifference.shortened(differences))
+                    "mend the downgrade section of \(work.planned.script.downgradeLocation.file) and run the same command again",
+                location: work.planned.script.downgradeLocation, details: SchemaDifference.shortened(differences))
         }
         if !records.isEmpty {
             try backend.ledger.add(
@@ -114,5 +114,16 @@ struct SchemaDifference: Equatable {
     /// At most twenty lines, and how many more there are.
     static func shortened(_ lines: [String]) -> [String] {
         lines.count <= 20 ? lines : Array(lines.prefix(20)) + ["... and \(lines.count - 20) more"]
+    }
+}
+
+extension Script {
+    /// Another tool's way back may be a file of its own.
+    fileprivate var downgradeLocation: ScriptLocation {
+        if origin != nil, case .section(let section) = downgrade, let first = section.items.first {
+            first.location
+        } else {
+            location
+        }
     }
 }

@@ -63,8 +63,8 @@ extension Executor {
             return try backend.recordExceptions(exceptions, context: context)
         case .archive(let tables):
             return try archive(tables, work: work, context: context)
-        case .verify, .when:
-            // Verify queries run at the end of the revision; blocks have been flattened.
+        case .verify, .when, .transaction:
+            // Verify queries run at the end of the revision; blocks have been flattened; the segments are cut.
             return StepOutcome()
         }
     }

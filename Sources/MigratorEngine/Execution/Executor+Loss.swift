@@ -42,6 +42,11 @@ extension Executor {
         }
         try session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
         let lossBefore = work.losses.count
+        if work.planned.script.origin != nil, options.acceptedLoss == nil {
+            let old = oldTables(of: before)
+            emptied.removeAll { !old.contains(TableName(schema: $0.schema, $0.name)) }
+            gone.removeAll { !old.contains(TableName(schema: $0.table.schema, $0.table.name)) }
+        }
         for table in emptied { try account(for: table, columns: nil, work: &work, context: context) }
         for (table, columns) in gone {
             try account(for: table, columns: columns, work: &work, context: context)
@@ -50,11 +55,28 @@ extension Executor {
         try session.execute(statement.text)
     }
 
+    /// Those that may hold anybody's rows: what the run's own scripts have made holds theirs only. SQLite tells tables
+    /// by their names, which change: there all tables count, unless the file was empty.
+    private func oldTables(of inventory: [String: InventoryTable]) -> Set<TableName> {
+        let tablesBefore = tablesBefore ?? Set(inventory.keys)
+        let known = backend.session.dialect == .sqlite && !tablesBefore.isEmpty ? Set(inventory.keys) : tablesBefore
+        return Set(
+            inventory.filter { known.contains($0.key) }.map { TableName(schema: $0.value.schema, $0.value.name) })
+    }
+
     private func account(
         for table: InventoryTable, columns: [String]?, work: inout RevisionWork, context: StepContext
     ) throws {
         let name = TableName(schema: table.schema, table.name)
         if try hasFreshBackup(of: table, work: work, context: context) { return }
+        // Other tools have no word for keeping rows, so that they are kept unasked.
+        if work.planned.script.origin != nil, options.acceptedLoss == nil {
+            let outcome =
+                try columns.map { try backend.archiveColumns($0, of: name, context: context) }
+                ?? backend.archive([name], context: context)
+            for detail in outcome.details { reporter.report(.note(detail)) }
+            return
+        }
         guard let columns else {
             let rows = try rowCount(name)
             if rows > 0 { work.losses.append(("of \"\(table.name)\"", rows)) }

@@ -11,6 +11,8 @@ final class Executor {
     let reporter: any Reporter
     /// The schema as the last committed revision left it; read once a run, then kept up to date.
     var knownSchema: SchemaSnapshot?
+    /// The tables that were there before the run's first script of another tool, by identity.
+    var tablesBefore: Set<String>?
     /// The signals that make the run's batches wait; nil until they were asked for.
     var armedSignals: (any LoadSignals)??
     /// Asked before each item and each commit.
@@ -36,6 +38,7 @@ final class Executor {
         let journal = backend.ledger.journal
         journal?.beginRevision(
             planned.script.revision, planned.direction, to: planned.to, title: planned.script.message)
+        if planned.script.origin != nil, tablesBefore == nil { tablesBefore = try Set(backend.inventory().keys) }
         if planned.isForgetOnly {
             try forget(planned)
         } else {

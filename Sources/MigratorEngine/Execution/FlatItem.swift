@@ -63,9 +63,22 @@ enum Segment {
     private static func cutInWindow(_ items: [FlatItem], script: Script) -> [Segment] {
         var segments: [Segment] = []
         var open: [FlatItem] = []
+        var isOwnTransaction = false
+        var isCut = false
         for item in items {
+            if case .transaction(let boundary) = item.item.action {
+                isOwnTransaction = boundary == .begin
+                isCut = true
+                continue
+            }
+            // A boundary with nothing behind it leaves what was done to the revision's last transaction.
+            if isCut, !open.isEmpty {
+                segments.append(.transaction(open))
+                open = []
+            }
+            isCut = false
             if case .statement(let statement) = item.item.action,
-                !script.isTransactional
+                !script.isTransactional && !isOwnTransaction
                     || StatementTraits(statement, dialect: script.dialect).cannotRunInTransaction
             {
                 if !open.isEmpty { segments.append(.transaction(open)) }
@@ -111,6 +124,7 @@ enum Segment {
             case .backup, .switchTable, .copy, .sync, .ensure, .fill, .exceptions:
                 close()
                 segments.append(.online(item))
+            case .transaction: close()
             case .leftovers, .unsync, .archive, .when:
                 close()
                 segments.append(.transaction([item]))

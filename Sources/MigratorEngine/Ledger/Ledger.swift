@@ -12,6 +12,8 @@ public final class Ledger {
     public let schema: String
     /// What the run that works now takes; nil outside of runs.
     var journal: RunJournal?
+    /// The version table of another tool that is kept in step; looked up once.
+    var versionTable: String??
 
     public init(session: any Session, schema: String = "migrator") {
         self.session = session
@@ -92,6 +94,7 @@ public final class Ledger {
                 .text(record.state.rawValue), .text(record.checksum), .text(record.script),
                 .text(record.file), SQLValue(record.runID),
             ])
+        try followVersionTable()
     }
 
     public func setState(_ state: RevisionRecord.State, of revision: String) throws(DatabaseError) {
@@ -110,6 +113,7 @@ public final class Ledger {
         for name in ["revision", "object", "fingerprint", "exception", "checkpoint"] {
             try session.run("DELETE FROM \(table(name)) WHERE revision = $1", [.text(revision)])
         }
+        try followVersionTable()
     }
 
     // MARK: Objects

@@ -92,7 +92,7 @@ extension PostgreSQLBackend {
                 wanted.append((exceptions.table, .share, false))
             case .when(_, let items):
                 collect(items, into: &wanted)
-            case .statement, .leftovers, .verify:
+            case .statement, .leftovers, .verify, .transaction:
                 break
             }
         }

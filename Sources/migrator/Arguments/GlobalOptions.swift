@@ -12,6 +12,12 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The folder of the scripts (default: migrations).", valueName: "dir"))
     var migrations: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The tool that the scripts were written for (default: found out): "
+                + ScriptFormat.allCases.map(\.rawValue).joined(separator: ", ") + ".", valueName: "tool"))
+    var format: ScriptFormat?
+
     @Option(help: ArgumentHelp("The schema in which the scripts' tables live.", valueName: "name"))
     var schema: String?
 
@@ -57,3 +63,4 @@ struct DialectOption: ParsableArguments {
 }
 
 extension Dialect: ExpressibleByArgument {}
+extension ScriptFormat: ExpressibleByArgument {}

@@ -20,8 +20,9 @@ struct CurrentCommand: ToolCommand {
             invocation.console.warning(
                 "the \(unfinished.direction.rawValue) of revision \"\(unfinished.revision)\" is not finished")
         }
+        let scripts = try migrator.arrangedScripts()
         invocation.finish(report.json) {
-            show(report, scripts: migrator.scripts, invocation)
+            show(report, scripts: scripts, invocation)
         }
         return checkHeads && !report.isHead ? .pending : .done
     }

@@ -13,7 +13,7 @@ struct EditCommand: ToolCommand {
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
-        let lineages = try ScriptSource(folder: try Setup(global).migrations).lineages(of: dialect.dialect)
+        let lineages = try invocation.scriptSource(try Setup(global)).lineages(of: dialect.dialect)
         let paths = try lineages.map { lineage in
             let index = try lineage.index(of: revision)
             guard index >= 0 else {

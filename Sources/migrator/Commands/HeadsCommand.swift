@@ -12,7 +12,7 @@ struct HeadsCommand: ToolCommand {
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let setup = try Setup(global)
-        let listings = try ScriptSource(folder: setup.migrations).lineages(of: dialect.dialect).map {
+        let listings = try invocation.scriptSource(setup).lineages(of: dialect.dialect).map {
             DialectListing(dialect: $0.dialect, revisions: $0.listed.filter(\.isHead))
         }
         invocation.finish(DialectListing.json(listings)) {

@@ -29,11 +29,11 @@ struct HistoryCommand: ToolCommand {
             let migrator = try invocation.migrator(.reading)
             let current = try migrator.current().revision
             let lineage = try Lineage(
-                dialect: migrator.backend.session.dialect, scripts: migrator.scripts)
+                dialect: migrator.backend.session.dialect, scripts: migrator.arrangedScripts())
             try show([lineage], range: range, current: current, isVerbose: isVerbose, invocation)
         } else {
             let setup = try Setup(global)
-            let lineages = try ScriptSource(folder: setup.migrations).lineages(of: dialect.dialect)
+            let lineages = try invocation.scriptSource(setup).lineages(of: dialect.dialect)
             try show(lineages, range: range, current: nil, isVerbose: isVerbose, invocation)
         }
         return .done

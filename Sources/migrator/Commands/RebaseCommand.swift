@@ -20,9 +20,14 @@ struct RebaseCommand: ToolCommand {
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
-        let source = ScriptSource(folder: try Setup(global).migrations)
+        let source = invocation.scriptSource(try Setup(global))
         let name = revision.hasSuffix(".sql") ? String(revision.dropLast(4)) : revision
         let folders = try source.scriptsByDialect(dialect.dialect)
+        if let format = invocation.format, format != .migrator {
+            throw MigratorError(
+                "usage", .usage, "\"\(source.folder)\" holds scripts of \(format.rawValue), whose order is their names'",
+                hint: "give the script a number behind the others")
+        }
         let next = NewScript.nextNumber(after: folders.flatMap { $0.scripts.map(\.revision) })
         var rebases: [Rebase] = []
         var refusal: MigratorError?

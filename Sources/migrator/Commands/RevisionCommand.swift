@@ -13,10 +13,15 @@ struct RevisionCommand: ToolCommand {
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let setup = try Setup(global)
-        let source = ScriptSource(folder: setup.migrations)
+        let source = invocation.scriptSource(setup)
         let folders = try source.foldersForNewScripts(of: dialect.dialect)
         // The number is the next one over all dialects, so that the chains keep the same names.
         let lineages = try source.existingLineages()
+        if let format = invocation.format, format != .migrator {
+            throw MigratorError(
+                "usage", .usage, "\"\(setup.migrations)\" holds scripts of \(format.rawValue)",
+                hint: "write the next one as \(format.rawValue) has it, or convert the folder with `migrator import`")
+        }
         let number = NewScript.nextNumber(after: lineages.flatMap { $0.listed.map(\.script.revision) })
         var written: [String] = []
         for (dialect, folder) in folders {

@@ -23,11 +23,11 @@ struct ShowCommand: ToolCommand {
             }
             name = current
             lineages = [
-                try Lineage(dialect: migrator.backend.session.dialect, scripts: migrator.scripts)
+                try Lineage(dialect: migrator.backend.session.dialect, scripts: migrator.arrangedScripts())
             ]
         } else {
             let setup = try Setup(global)
-            lineages = try ScriptSource(folder: setup.migrations).lineages(of: dialect.dialect)
+            lineages = try invocation.scriptSource(setup).lineages(of: dialect.dialect)
         }
         // With several dialects a revision may be missing in some, not in all.
         var found: [(Dialect, ListedRevision)] = []

@@ -18,6 +18,7 @@ struct MigratorCommand: ParsableCommand {
             StampCommand.self, CheckCommand.self, RevisionCommand.self, EditCommand.self, RebaseCommand.self,
             ContractCommand.self,
             BackupsCommand.self, RehearseCommand.self, DoctorCommand.self, ReferencesCommand.self,
-            ReportCommand.self, CICommand.self, InitCommand.self,
+            ReportCommand.self, CICommand.self, AdoptCommand.self, ImportCommand.self,
+            InitCommand.self,
         ])
 }

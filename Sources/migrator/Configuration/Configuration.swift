@@ -6,6 +6,7 @@ struct Configuration: Equatable {
     struct Settings: Equatable {
         var database: String?
         var migrations: String?
+        var format: ScriptFormat?
         var schema: String?
         var ledgerSchema: String?
     }

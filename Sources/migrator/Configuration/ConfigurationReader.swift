@@ -7,8 +7,8 @@ struct ConfigurationReader {
     var text: String
     var shownFile: String
 
-    private static let settingKeys = ["database", "migrations", "schema", "ledger_schema"]
-    private static let commonKeys = ["default_environment", "migrations", "schema", "ledger_schema"]
+    private static let settingKeys = ["database", "migrations", "format", "schema", "ledger_schema"]
+    private static let commonKeys = ["default_environment", "migrations", "format", "schema", "ledger_schema"]
 
     func read(file: String) throws -> Configuration {
         let table = try table()
@@ -62,8 +62,19 @@ struct ConfigurationReader {
 
     private func settings(_ table: TOMLTable) throws -> Configuration.Settings {
         Configuration.Settings(
-            migrations: try string("migrations", of: table), schema: try string("schema", of: table),
+            migrations: try string("migrations", of: table), format: try format(of: table),
+            schema: try string("schema", of: table),
             ledgerSchema: try string("ledger_schema", of: table))
+    }
+
+    private func format(of table: TOMLTable) throws -> ScriptFormat? {
+        guard let name = try string("format", of: table) else { return nil }
+        guard let format = ScriptFormat(rawValue: name) else {
+            throw broken(
+                "there is no format \"\(name)\"", location(table.place(of: ["format"])),
+                hint: "use one of: " + ScriptFormat.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return format
     }
 
     private func string(_ key: String, of table: TOMLTable) throws -> String? {

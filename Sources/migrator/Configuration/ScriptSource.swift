@@ -5,22 +5,33 @@ import MigratorScript
 struct ScriptSource {
     /// As it is shown: relative to where people stand.
     let folder: String
+    /// The tool that they were written for, where that is said.
+    let format: ScriptFormat?
+    /// Is told what was found.
+    let onRecognition: (RecognisedFormat) -> Void
 
-    init(folder: String) {
+    init(
+        folder: String, format: ScriptFormat? = nil, onRecognition: @escaping (RecognisedFormat) -> Void = { _ in }
+    ) {
         var folder = folder
         while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
         self.folder = folder
+        self.format = format
+        self.onRecognition = onRecognition
     }
 
     /// The scripts for one database; a folder that is not there, or that is for the other dialect, is refused.
     func scripts(of dialect: Dialect) throws -> [Script] {
-        try ScriptFolder.load(folder, shown: folder, dialect: dialect)
+        let (scripts, format) = try ScriptFolder.load(
+            folder, shown: folder, dialect: dialect, format: format, environment: { Setup.variable($0) })
+        onRecognition(format)
+        return scripts
     }
 
     /// The chains of one dialect, or of all that are there; base first.
     func lineages(of dialect: Dialect?) throws -> [Lineage] {
         let dialects = try dialect.map { [$0] } ?? dialectsThere()
-        return try dialects.map { try Lineage(dialect: $0, scripts: try scripts(of: $0)) }
+        return try dialects.map { try Lineage(dialect: $0, scripts: try scripts(of: $0).arranged(applied: [])) }
     }
 
     /// The scripts of one dialect, or of all that are there, whatever line they make.
@@ -37,7 +48,12 @@ struct ScriptSource {
     /// listing commands show does not depend on it.
     private func dialectsThere() throws -> [Dialect] {
         let subfolders = ScriptFolder.dialects(in: folder)
-        return subfolders.isEmpty ? [.postgresql] : subfolders
+        guard subfolders.isEmpty else { return subfolders }
+        // What only SQLite can read, such as a trigger's body, was written for it.
+        func isReadable(_ dialect: Dialect) -> Bool {
+            (try? ScriptFolder.load(folder, shown: folder, dialect: dialect, format: format)) != nil
+        }
+        return format != .migrator && !isReadable(.postgresql) && isReadable(.sqlite) ? [.sqlite] : [.postgresql]
     }
 
     /// Where a new script goes: one folder for each dialect, or the folder itself where it has no subfolders.

@@ -1,6 +1,7 @@
 import Glibc
 import MigratorDatabase
 import MigratorEngine
+import MigratorScript
 
 /// What options, environment variables and configuration come to.
 struct Setup {
@@ -10,6 +11,8 @@ struct Setup {
     var environment: String?
     /// As it is shown: relative to where people stand.
     var migrations: String
+    /// The tool that the scripts were written for, where that is said.
+    var format: ScriptFormat?
     var schema: String?
     var ledgerSchema: String
     private var options: GlobalOptions
@@ -57,6 +60,7 @@ struct Setup {
         } else {
             migrations = "migrations"
         }
+        format = options.format ?? settings.format ?? common.format
         schema = options.schema ?? settings.schema ?? common.schema
         ledgerSchema = settings.ledgerSchema ?? common.ledgerSchema ?? "migrator"
         if schema?.isEmpty == true || migrations.isEmpty {

@@ -29,6 +29,7 @@ enum SectionOutline {
         case .archive(let tables): "archive " + list(tables)
         case .verify(let check): "verify \(check.title)"
         case .when(let condition, _): "when \(condition)"
+        case .transaction(let boundary): boundary.rawValue
         }
     }
 

@@ -42,7 +42,7 @@ struct CICommand: ToolCommand {
     // MARK: Without a database
 
     private func checkScripts(_ setup: Setup, _ report: inout CIReport) throws {
-        let source = invocation.scriptSource(setup)
+        let source = ScriptSource(folder: setup.migrations, format: setup.format)
         try report.run("scripts") { check in
             let lineages = try source.lineages(of: nil)
             for lineage in lineages where lineage.heads.count > 1 {

@@ -48,7 +48,7 @@ struct ReferencesCommand: ToolCommand {
     }
 
     private func search(_ setup: Setup) throws -> ReferenceSearch {
-        let lineages = try invocation.scriptSource(setup).lineages(of: dialect.dialect)
+        let lineages = try ScriptSource(folder: setup.migrations, format: setup.format).lineages(of: dialect.dialect)
         var names: [ReferenceSearch.Name] = []
         for lineage in lineages {
             var found = ReferenceSearch(scripts: lineage.listed.map(\.script)).names

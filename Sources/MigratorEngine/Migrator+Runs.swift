@@ -74,6 +74,9 @@ extension Migrator {
             try checkInterruption()
             let record = records.first { $0.revision == planned.script.revision }
             do {
+                if planned.direction == .upgrade, record == nil {
+                    try recordPerformance(before: planned.script.revision)
+                }
                 report.revisions.append(try executor.execute(planned, record: record))
             } catch {
                 let error = MigratorError.from(error)

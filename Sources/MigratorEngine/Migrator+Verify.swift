@@ -10,13 +10,25 @@ public struct VerificationOptions: Sendable, Equatable {
     public var showsValues = false
     /// How many connections work at once, where the database can show them one snapshot.
     public var connections = 2
+    /// Also the scenarios beside the revisions, which write what is rolled back.
+    public var isFunctional = false
+    /// Also the named queries beside the revisions.
+    public var comparesPerformance = false
 
     public init() {}
 }
 
 extension Migrator {
-    /// Makes again every proof that can be made again, in one snapshot; writes nothing.
+    /// Makes again every proof that can be made again, in one snapshot; what scenarios write is rolled back.
     public func verify(_ options: VerificationOptions) throws -> VerificationReport {
+        var (revision, results) = try proofs(options)
+        if options.isFunctional { results += try verifyFunctionally() }
+        if options.comparesPerformance { results += try verifyPerformance() }
+        return VerificationReport(
+            revision: revision, level: options.level, results: results, unchanged: options.unchanged)
+    }
+
+    private func proofs(_ options: VerificationOptions) throws -> (revision: String?, results: [CheckResult]) {
         try backend.checkServer(forWriting: false)
         guard try readingLedger(backend.ledger.exists) else {
             throw MigratorError(
@@ -43,9 +55,7 @@ extension Migrator {
         let checks = backend.checks.filter { $0.levels.contains(options.level) }
         let results = try VerificationPool(checks) { told.reporter.report(.stepStarted("verify \($0)")) }
             .run(contexts[0], beside: Array(contexts.dropFirst()))
-        return VerificationReport(
-            revision: records.last(where: \.isFinished)?.revision, level: options.level, results: results,
-            unchanged: options.unchanged)
+        return (records.last(where: \.isFinished)?.revision, results)
     }
 
     private static func prepareForReading(_ session: any Session) throws {

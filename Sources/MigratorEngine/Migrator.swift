@@ -8,6 +8,8 @@ public final class Migrator {
     public let backend: any Backend
     /// The scripts of the database's dialect, in no order.
     public let scripts: [Script]
+    /// What stands beside them: scenarios and named queries.
+    public var checkFiles: [CheckFile] = []
     public let toolVersion: String
     /// The command as it was given, for the ledger; no database URL, no password.
     public let command: String

@@ -13,6 +13,28 @@ public enum ScriptFolder {
     public static func load(
         _ folder: String, shown: String, dialect: Dialect
     ) throws(ScriptError) -> [Script] {
+        var scripts: [Script] = []
+        for (bytes, file) in try files(of: folder, shown: shown, dialect: dialect, where: isScript) {
+            scripts.append(try Script.parse(bytes: bytes, file: file, dialect: dialect))
+        }
+        return scripts
+    }
+
+    /// The check files beside the scripts of one dialect, in the order of their names.
+    public static func loadChecks(
+        _ folder: String, shown: String, dialect: Dialect
+    ) throws(ScriptError) -> [CheckFile] {
+        var checks: [CheckFile] = []
+        let isCheck: (String) -> Bool = { $0.hasSuffix(".check.sql") && !$0.hasPrefix(".") }
+        for (bytes, file) in try files(of: folder, shown: shown, dialect: dialect, where: isCheck) {
+            checks.append(try CheckFile.parse(bytes: bytes, file: file, dialect: dialect))
+        }
+        return checks
+    }
+
+    private static func files(
+        of folder: String, shown: String, dialect: Dialect, where isWanted: (String) -> Bool
+    ) throws(ScriptError) -> [(bytes: [UInt8], file: String)] {
         let (path, name) = try resolve(folder, shown: shown, dialect: dialect)
         let root = realPath(path) ?? path
         // The folder given may be a link, for it was named; what lies in it may not lead out of it.
@@ -22,12 +44,11 @@ public enum ScriptFolder {
                 hint: "move the folder there, or name it with --migrations",
                 location: ScriptLocation(file: name, line: 1))
         }
-        var scripts: [Script] = []
-        for file in try entries(of: path, shown: name) where isScript(file) {
-            let bytes = try read(path + "/" + file, shown: name + "/" + file, root: root)
-            scripts.append(try Script.parse(bytes: bytes, file: name + "/" + file, dialect: dialect))
+        var files: [(bytes: [UInt8], file: String)] = []
+        for file in try entries(of: path, shown: name) where isWanted(file) {
+            files.append((try read(path + "/" + file, shown: name + "/" + file, root: root), name + "/" + file))
         }
-        return scripts
+        return files
     }
 
     /// The dialects that a folder has scripts for: its subfolders; nothing where it has none.

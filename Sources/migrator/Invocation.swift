@@ -26,12 +26,22 @@ final class Invocation {
     deinit { backend?.session.close() }
 
     /// Opens the database that is meant, and reads its scripts.
-    /// - Parameter withScripts: false where the ledger alone is asked, so that the folder need not be there.
-    func migrator(_ access: DatabaseOpening.Access, withScripts: Bool = true) throws -> Migrator {
+    /// - Parameters:
+    ///   - withScripts: false where the ledger alone is asked, so that the folder need not be there.
+    ///   - withChecks: also the check files beside them.
+    func migrator(
+        _ access: DatabaseOpening.Access, withScripts: Bool = true, withChecks: Bool = false
+    ) throws -> Migrator {
         let setup = try Setup(options)
         let locator = try find(setup)
-        let scripts = try !withScripts ? [] : scriptSource(setup).scripts(of: locator.dialect)
-        return try open(locator, setup, access, scripts: scripts)
+        let source = scriptSource(setup)
+        let scripts = try withScripts ? source.scripts(of: locator.dialect) : []
+        // Other tools' folders hold none.
+        let hasChecks = withChecks && (format ?? .migrator) == .migrator
+        let checkFiles = try hasChecks ? source.checkFiles(of: locator.dialect) : []
+        let migrator = try open(locator, setup, access, scripts: scripts)
+        migrator.checkFiles = checkFiles
+        return migrator
     }
 
     /// The folder of the scripts; whose they are is said once where they are another tool's.

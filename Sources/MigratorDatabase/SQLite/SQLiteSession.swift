@@ -96,6 +96,17 @@ public final class SQLiteSession: Session {
         return sqlite3_txn_state(connection, "main") == SQLITE_TXN_WRITE
     }
 
+    /// How often a page was asked for since the connection was opened, whether it was in memory or not.
+    public var pageAccesses: Int {
+        guard let connection else { return 0 }
+        return [SQLITE_DBSTATUS_CACHE_HIT, SQLITE_DBSTATUS_CACHE_MISS].reduce(0) { sum, counter in
+            var now: Int32 = 0
+            var highest: Int32 = 0
+            sqlite3_db_status(connection, counter, &now, &highest, 0)
+            return sum + Int(now)
+        }
+    }
+
     // MARK: Transactions
 
     /// Takes the write lock at once, so that no later statement fails for it.

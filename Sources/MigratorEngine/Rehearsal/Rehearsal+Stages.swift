@@ -42,6 +42,7 @@ extension Rehearsal {
         let migrator = Migrator(
             backend: backend, scripts: source.scripts, toolVersion: source.toolVersion, command: "migrator rehearse",
             reporter: RehearsalReporter(source.reporter, locks: scratch.locks))
+        migrator.checkFiles = source.checkFiles
         migrator.isInterrupted = source.isInterrupted
         migrator.watchSession = options.register
         let position = try scratch.logPosition()
@@ -133,12 +134,21 @@ extension Rehearsal {
                 return
             }
             let verified = try migrator.verify(VerificationOptions())
-            let wrong = verified.results.filter { $0.verdict == .differences }
+            var results = verified.results
+            if !isBaseline {
+                results += try migrator.verifyFunctionally()
+                // Later laps have written more than was there when it was measured.
+                if lap == 1, report.stages.last?.kind == "upgrade" {
+                    results += try migrator.verifyPerformance(of: revision)
+                }
+            }
+            let wrong = results.filter { $0.verdict == .differences }
             found = wrong
             let new = wrong.filter { result in
                 isBaseline || !knownDifferences.contains { $0.check == result.check && $0.subject == result.subject }
             }
-            stage.details.append("\(verified.results.count.counted("check")), \(verified.verdict.rawValue)")
+            stage.details.append(
+                "\(results.count.counted("check")), \((wrong.isEmpty ? verified.verdict : .differences).rawValue)")
             stage.differences = new.flatMap { result in
                 result.differences.isEmpty
                     ? [Difference(message: "\(result.check), \(result.subject): \(result.summary)")]

@@ -45,7 +45,7 @@ struct RehearseCommand: ToolCommand {
             options.scratch = try DatabaseLocator.parse(scratchURL, relativeTo: Files.workingFolder)
         }
         options.register = Interruption.register
-        let report = try Rehearsal.run(try invocation.migrator(.reading), options: options)
+        let report = try Rehearsal.run(try invocation.migrator(.reading, withChecks: true), options: options)
         let status: ExitStatus = report.isExact ? .done : .difference
         var json = report.json
         json["exit_status"] = .int(Int(status.rawValue))

@@ -18,7 +18,7 @@ struct UpgradeCommand: ToolCommand {
             PlanOutput.show(report, invocation)
             return .done
         }
-        let report = try invocation.migrator(.creating).upgrade(to: target, options: options)
+        let report = try invocation.migrator(.creating, withChecks: true).upgrade(to: target, options: options)
         return RunOutput.show(report, refusesExceptions: run.noExceptions, invocation)
     }
 }

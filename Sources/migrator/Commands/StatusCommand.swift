@@ -28,7 +28,9 @@ struct CheckCommand: ToolCommand {
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
-        let report = try invocation.migrator(.reading).current()
+        let migrator = try invocation.migrator(.reading, withChecks: true)
+        try migrator.checkBelonging()
+        let report = try migrator.current()
         let isPending = !report.pending.isEmpty || report.unfinished != nil
         let status: ExitStatus = !report.drift.isEmpty ? .difference : isPending ? .pending : .done
         var json = report.json

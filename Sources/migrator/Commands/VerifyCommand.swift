@@ -13,6 +13,10 @@ struct VerifyCommand: ToolCommand {
     var unchanged = false
     @Flag(help: "Say what the columns hold that differ; they may be anybody's messages.")
     var showValues = false
+    @Flag(help: "Also play the scenarios beside the revisions; all of it is rolled back.")
+    var functional = false
+    @Flag(help: "Also compare the named queries beside the revisions with what they cost before the upgrade.")
+    var performance = false
     @Option(help: ArgumentHelp("Connections that work at once on PostgreSQL, 1 to 16 (default: 2).", valueName: "n"))
     var jobs = 2
     @OptionGroup var global: GlobalOptions
@@ -30,7 +34,11 @@ struct VerifyCommand: ToolCommand {
         options.unchanged = unchanged
         options.showsValues = showValues
         options.connections = jobs
-        let report = try invocation.migrator(.reading).verify(options)
+        options.isFunctional = functional
+        options.comparesPerformance = performance
+        let report = try invocation.migrator(
+            functional ? .writing : .reading, withChecks: functional || performance
+        ).verify(options)
         let status: ExitStatus = report.isDifference ? .difference : .done
         if report.verdict == .incomplete, status == .done {
             invocation.reporter.report(

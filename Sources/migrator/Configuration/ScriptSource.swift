@@ -28,6 +28,11 @@ struct ScriptSource {
         return scripts
     }
 
+    /// The check files beside them.
+    func checkFiles(of dialect: Dialect) throws -> [CheckFile] {
+        try ScriptFolder.loadChecks(folder, shown: folder, dialect: dialect)
+    }
+
     /// The chains of one dialect, or of all that are there; base first.
     func lineages(of dialect: Dialect?) throws -> [Lineage] {
         let dialects = try dialect.map { [$0] } ?? dialectsThere()

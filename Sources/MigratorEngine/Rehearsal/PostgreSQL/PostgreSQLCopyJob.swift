@@ -38,7 +38,8 @@ struct PostgreSQLCopyJob {
         register(loader.cancelHandle)
         _ = try load(.afterRows, snapshot: snapshot, withOwners: withOwners, into: loader)
         try refreshViews(loader)
-        try loader.execute("ANALYZE")
+        // As a database is that has been in use: rows known to be visible, statistics of now.
+        try loader.execute("VACUUM (ANALYZE)")
     }
 
     /// Without owners and privileges where the roles are not there, or may not be given anything.

@@ -54,7 +54,8 @@ import Testing
         return store
     }
 
-    @Test(arguments: ["runbook", "tutorial", "other-tools"]) func `What a page shows is what happens`(_ name: String) throws {
+    @Test(arguments: ["other-tools", "reports", "runbook", "tutorial"])
+    func `What a page shows is what happens`(_ name: String) throws {
         let page = try page(name)
         #expect(page.steps.count > 8)
         let store = try makeStore(page.setting)

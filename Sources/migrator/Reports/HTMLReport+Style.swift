@@ -149,7 +149,7 @@ extension HTMLReport {
           section > .scroll tr:last-child { border-bottom: 0; }
           section > .scroll td { display: grid; grid-template-columns: 84px minmax(0, 1fr); gap: 10px; padding: 2px 0; border: 0; }
           section > .scroll td::before { content: attr(data-label); color: var(--soft); font-size: 13px; }
-          section > .scroll td.figure { text-align: left; white-space: normal; } section > .scroll .meter { margin-left: 0; grid-column: 2; }
+          section > .scroll td.figure { text-align: left; white-space: normal; } section > .scroll .meter { margin-left: 0; }
           section > .scroll td:empty { display: none; }
         }
         @media print {

@@ -101,7 +101,7 @@ extension HTMLReport {
             let text =
                 "\(section.title): \(section.lockList.joined(separator: "; ")), held for \(ReportText.time(microseconds: section.heldMicroseconds))"
             return
-                "<i class=\"hold\" style=\"left:\(percent(section.startedMilliseconds, of: span));width:\(percent(held, of: span))\" title=\"\(escaped(text))\"></i>"
+                "<i class=\"hold\" style=\"left:min(\(percent(section.startedMilliseconds, of: span)),100% - 3px);width:\(percent(held, of: span))\" title=\"\(escaped(text))\"></i>"
         }
         let count = view.details.sections.count
         return """
@@ -131,7 +131,7 @@ extension HTMLReport {
         }
         return """
             <div class="row \(step.kind == "statement" ? "plain " : "")\(step.outcome.rawValue)"><div class="name">\(mark)\(escaped(step.title)) \(rows)</div>
-            <div class="track"><b class="bar" style="left:\(percent(start, of: span));width:\(percent(step.milliseconds, of: span))">\(phases.joined())</b></div>
+            <div class="track"><b class="bar" style="left:min(\(percent(start, of: span)),100% - 3px);width:\(percent(step.milliseconds, of: span))">\(phases.joined())</b></div>
             <div class="figure">\(data("step_ms", step.milliseconds, ReportText.time(milliseconds: step.milliseconds)))</div></div>
             """
     }

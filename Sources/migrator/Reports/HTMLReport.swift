@@ -161,7 +161,9 @@ struct HTMLReport {
             row.enumerated().map { index, cell in
                 let style = figures.contains(index) ? " class=\"figure\"" : ""
                 let label = element == "td" ? " data-label=\"\(heading[index])\"" : " scope=\"col\""
-                return "<\(element)\(style)\(label)>\(cell)</\(element)>"
+                return element == "th" || cell.isEmpty
+                    ? "<\(element)\(style)\(label)>\(cell)</\(element)>"
+                    : "<\(element)\(style)\(label)><div>\(cell)</div></\(element)>"
             }.joined()
         }
         let body = rows.map { "<tr>\(cells("td", $0))</tr>" }.joined(separator: "\n")

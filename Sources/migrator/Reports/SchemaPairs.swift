@@ -36,12 +36,19 @@ struct SchemaPair {
         }
     }
 
-    /// Pairs each relation with itself, and a table that went with the one that came in its stead and has most of its
-    /// columns.
+    /// Pairs each relation with itself, and a table that passed its role on with the one that has it now.
     static func pairs(of details: RunDetails) -> [SchemaPair] {
-        // Of several revisions' changes the first side of the first and the last side of the last.
+        // Of several revisions' changes, in the order in which they ran, the first side of the first and the last side
+        // of the last.
         var changes: [FingerprintRecord] = []
-        for entry in details.changes {
+        let order =
+            details.activities.filter(\.isRevision).sorted { $0.startedMilliseconds < $1.startedMilliseconds }
+            .map(\.revision) + details.steps.map(\.revision)
+        func place(_ entry: RunDetails.SchemaChange) -> Int { order.firstIndex(of: entry.revision) ?? order.count }
+        let entries = details.changes.enumerated().sorted { left, right in
+            (place(left.element), left.offset) < (place(right.element), right.offset)
+        }.map(\.element)
+        for entry in entries {
             if let index = changes.firstIndex(where: { $0.relation == entry.change.relation }) {
                 changes[index].after = entry.change.after
             } else {
@@ -61,21 +68,12 @@ struct SchemaPair {
                     before: before, after: after, missing: (old ?? []).filter { !(new ?? []).contains($0) },
                     added: (new ?? []).filter { !(old ?? []).contains($0) }))
         }
-        // A table that passes its role on.
-        for index in left.indices {
-            guard let old = left[index].outline, old.kind == .table, right[index].outline?.kind != .table
-            else { continue }
-            let heirs = right.indices.filter {
-                right[$0].outline?.kind == .table && left[$0].outline?.kind != .table
-                    && likeness(old, right[$0].outline) >= 0.6
-            }
-            guard let heir = heirs.max(by: { likeness(old, right[$0].outline) < likeness(old, right[$1].outline) })
-            else { continue }
-            add(old, right[heir].outline, left[index].change.before, right[heir].change.after)
-            left[index].outline = nil
-            left[index].change.before = nil
-            right[heir].outline = nil
-            right[heir].change.after = nil
+        for (from, to) in successions(of: details, left.map(\.outline), right.map(\.outline)) {
+            add(left[from].outline, right[to].outline, left[from].change.before, right[to].change.after)
+            left[from].outline = nil
+            left[from].change.before = nil
+            right[to].outline = nil
+            right[to].change.after = nil
         }
         for index in left.indices {
             let (old, new) = (left[index].change.before, right[index].change.after)
@@ -92,9 +90,38 @@ struct SchemaPair {
         return (pair.before == nil ? 1 : pair.after == nil ? 2 : 0, name)
     }
 
-    private static func likeness(_ old: RelationOutline, _ new: RelationOutline?) -> Double {
-        guard let new, !old.columns.isEmpty else { return 0 }
-        let names = Set(new.columns.map(\.name))
-        return Double(old.columns.filter { names.contains($0.name) }.count) / Double(old.columns.count)
+    /// Which table passes its role on to which: by the run's switches, else by nearly the same columns.
+    /// - Returns: positions among the relations before and those after, each once.
+    private static func successions(
+        of details: RunDetails, _ left: [RelationOutline?], _ right: [RelationOutline?]
+    ) -> [(from: Int, to: Int)] {
+        var found: [(from: Int, to: Int)] = []
+        func isFree(_ from: Int, _ to: Int) -> Bool {
+            !found.contains { $0.from == from || $0.to == to }
+        }
+        for step in details.steps where step.kind == "switch" {
+            // `switch a to b`, perhaps with schemas.
+            let words = step.title.split(separator: " ").map { String($0.split(separator: ".").last ?? $0).unquoted }
+            guard words.count == 4, let from = left.firstIndex(where: { $0?.name == words[1] }),
+                let to = right.firstIndex(where: { $0?.name == words[3] }), isFree(from, to)
+            else { continue }
+            found.append((from, to))
+        }
+        let gone = left.indices.filter { left[$0]?.kind == .table && right[$0]?.kind != .table }
+        let new = right.indices.filter { right[$0]?.kind == .table && left[$0]?.kind != .table }
+        let candidates = gone.flatMap { from in
+            new.map { to in (from: from, to: to, likeness: likeness(left[from], right[to])) }
+        }.filter { $0.likeness >= 0.8 }.sorted { $0.likeness > $1.likeness }
+        for candidate in candidates where isFree(candidate.from, candidate.to) {
+            found.append((candidate.from, candidate.to))
+        }
+        return found
+    }
+
+    /// The share of columns that both have.
+    private static func likeness(_ old: RelationOutline?, _ new: RelationOutline?) -> Double {
+        let (before, after) = (Set((old?.columns ?? []).map(\.name)), Set((new?.columns ?? []).map(\.name)))
+        guard !before.isEmpty, !after.isEmpty else { return 0 }
+        return Double(before.intersection(after).count) / Double(before.union(after).count)
     }
 }

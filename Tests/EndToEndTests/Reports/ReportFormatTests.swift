@@ -83,7 +83,7 @@ import Testing
         | --- | --- |
         | Rows written, moved or kept | 20 |
         | Locks that writers wait for, held | 1 time |
-        | Longest of them | T, 4 steps at once |
+        | Longest of them | T, 5 steps at once |
         | Waited for locks | T |
         | Proofs | 3 of 3 exact |
         | Database size | S before, S after (+S) |
@@ -96,6 +96,7 @@ import Testing
         | --- | --- | ---: | ---: |
         | ✅ | back up notes | 10 | T |
         | ✅ | CREATE TABLE letters |  | T |
+        | ✅ | CREATE TABLE drafts |  | T |
         | ✅ | switch notes to letters | 10 | T |
         | ✅ | verify every letter &lt;has&gt; a "body" &amp; a place |  | T |
 
@@ -103,7 +104,7 @@ import Testing
 
         | Step | Locks | Waited | Held |
         | --- | --- | ---: | ---: |
-        | 4 steps at once | write lock of the file | T | T |
+        | 5 steps at once | write lock of the file | T | T |
 
         ### Verification
 

@@ -24,6 +24,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [Dialect.postgresql, .sqlite])
+    func `of several revisions the first beginning and the last end are drawn`(_ dialect: Dialect) throws {
+        let second = ReportProject.script(
+            "0002", revises: "0001",
+            """
+            ALTER TABLE letters ADD COLUMN color text;
+
+            -- migrator:downgrade
+            ALTER TABLE letters DROP COLUMN color;
+            """)
+        let project = try ReportProject(dialect, scripts: ["0001_copy": ReportProject.copy, "0002_color": second])
+        try project.run("upgrade", "head")
+        try project.run("downgrade", "base")
+        let (up, down) = (try project.report("html", "1"), try project.report("html", "2"))
+        #expect(up.contains("was notes") && up.contains("<text class=\"column added\" x=\"27\""))
+        #expect(down.contains("was letters") && down.contains("<text class=\"column removed\" x=\"81\""))
+        #expect(up.contains(">color<") && down.contains(">color<"))
+    }
+
     /// The control: a page that does not say what the ledger says is noticed, whatever figure it is.
     @Test func `a figure that the ledger does not have is a difference`() throws {
         let project = try ReportProject(.postgresql)

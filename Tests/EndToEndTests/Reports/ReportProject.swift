@@ -27,6 +27,8 @@ final class ReportProject {
         """
         -- migrator:backup notes
         CREATE TABLE letters (id integer PRIMARY KEY, body text NOT NULL, pages integer DEFAULT 1);
+        -- Like notes, and nothing to do with them.
+        CREATE TABLE drafts (id integer PRIMARY KEY, body text);
         -- migrator:switch notes -> letters key=id strategy=copy
 
         -- migrator:verify every letter <has> a "body" & a place
@@ -34,6 +36,7 @@ final class ReportProject {
 
         -- migrator:downgrade
         -- migrator:switch letters -> notes key=id
+        DROP TABLE drafts;
         """)
 
     init(_ dialect: Dialect, rows: Int = 2000, scripts: [String: String] = ["0001_copy": ReportProject.copy]) throws {

@@ -98,9 +98,10 @@ public enum DatabaseLocator: Sendable, Equatable {
 
 extension String {
     fileprivate var trimmed: String {
-        let isSpace: (Character) -> Bool = {
-            $0 == " " || $0 == "\n" || $0 == "\t" || $0 == "\r" || $0 == "\r\n"
-        }
-        return String(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+        var rest = self[...].utf8
+        let spaces = " \n\t\r".utf8
+        while let first = rest.first, spaces.contains(first) { rest.removeFirst() }
+        while let last = rest.last, spaces.contains(last) { rest.removeLast() }
+        return String(Substring(rest))
     }
 }

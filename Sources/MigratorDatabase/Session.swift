@@ -22,6 +22,10 @@ public protocol Session: AnyObject {
     /// Runs one statement and returns all its rows. For results that are small.
     func query(_ sql: String, _ parameters: [SQLValue]) throws(DatabaseError) -> [Row]
 
+    /// Runs several statements without parameters, on PostgreSQL in one round trip, and returns the rows of each that
+    /// has columns. On SQLite they must be one.
+    func queryAll(_ sql: String) throws(DatabaseError) -> [[Row]]
+
     /// Runs one statement and returns the number of rows it inserted, updated or deleted.
     @discardableResult
     func run(_ sql: String, _ parameters: [SQLValue]) throws(DatabaseError) -> Int
@@ -36,6 +40,8 @@ public protocol Session: AnyObject {
     /// PostgreSQL: BEGIN. SQLite: BEGIN IMMEDIATE.
     func begin() throws(DatabaseError)
     func commit() throws(DatabaseError)
+    /// Runs statements without parameters, then commits; on PostgreSQL in one round trip.
+    func commit(after statements: String) throws(DatabaseError)
     /// Does nothing where no transaction is open; never throws, since it runs on the way out of errors.
     func rollback()
 
@@ -48,6 +54,13 @@ public protocol CancelHandle: Sendable {
 }
 
 extension Session {
+    public func queryAll(_ sql: String) throws(DatabaseError) -> [[Row]] { [try query(sql)] }
+
+    public func commit(after statements: String) throws(DatabaseError) {
+        try execute(statements)
+        try commit()
+    }
+
     public func query(_ sql: String) throws(DatabaseError) -> [Row] { try query(sql, []) }
 
     @discardableResult

@@ -72,8 +72,8 @@ extension Migrator {
                     try self.backend.ledger.set(
                         RevisionRecord(
                             revision: script.revision, revises: script.revises, message: script.message,
-                            state: .stamped, checksum: script.checksum, script: script.text,
-                            file: script.location.file, runID: executor.run.id))
+                            state: .stamped, checksum: script.checksum, file: script.location.file,
+                            runID: executor.run.id), script: script.text)
                 }
                 if let table { try self.backend.ledger.keepVersionTable(table, runID: executor.run.id) }
                 return StepOutcome()

@@ -40,7 +40,7 @@ extension Migrator {
     private func contract(
         _ record: RevisionRecord, script: Script, executor: Executor
     ) throws -> StepOutcome {
-        let items = script.upgrade.flatItems.filter {
+        let items = try script.upgrade.flatItems.filter {
             if case .switchTable = $0.action { true } else { false }
         }
         let context = StepContext(

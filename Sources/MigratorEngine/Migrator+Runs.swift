@@ -7,8 +7,9 @@ extension Migrator {
     /// Upgrades to a target such as `head`, `+1`, `0002`. Nothing to do is no error and writes nothing.
     public func upgrade(to target: String, options: RunOptions) throws -> RunReport {
         try backend.checkServer(forWriting: true)
-        let seen = try recordedRevisions()
-        if seen.allSatisfy({ $0.isFinished }), try planning(seen).upgrade(to: target).steps.isEmpty {
+        let seen = try recordedRevisions(isBrief: true)
+        let planning = try planning(seen)
+        if seen.allSatisfy({ $0.isFinished }), try planning.upgrade(to: target).steps.isEmpty {
             return RunReport(from: seen.last?.revision, to: seen.last?.revision)
         }
         return try working(.upgrade, target: target, options: options) { executor, report in
@@ -32,8 +33,9 @@ extension Migrator {
     /// `-1` stops there.
     public func downgrade(to target: String, options: RunOptions) throws -> RunReport {
         try backend.checkServer(forWriting: true)
-        let seen = try recordedRevisions()
-        if seen.allSatisfy({ $0.isFinished }), try planning(seen).downgrade(to: target).steps.isEmpty {
+        let seen = try recordedRevisions(isBrief: true)
+        let planning = try planning(seen)
+        if seen.allSatisfy({ $0.isFinished }), try planning.downgrade(to: target).steps.isEmpty {
             return RunReport(from: seen.last?.revision, to: seen.last?.revision)
         }
         return try working(.downgrade, target: target, options: options) { executor, report in
@@ -101,7 +103,7 @@ extension Migrator {
         try backend.acquireMigrationLock(options: options, reporter: reporter)
         defer { backend.releaseMigrationLock() }
         try backend.prepareLedger()
-        let from = try backend.ledger.revisions().last?.revision
+        let from = try backend.ledger.revisions(isBrief: true).last?.revision
         let run = try backend.ledger.beginRun(origin(), direction: direction, from: from, to: target)
         let journal = RunJournal(runID: run.id)
         backend.ledger.journal = journal
@@ -144,7 +146,10 @@ extension Migrator {
     /// Writes what no transaction of the work has written any more.
     private func closeJournal() {
         guard let journal = backend.ledger.journal, !backend.session.isInTransaction else { return }
-        try? backend.session.transaction { try journal.write(to: backend.ledger, isLast: true) }
+        try? backend.session.transaction {
+            try journal.write(to: backend.ledger, isLast: true)
+            try backend.ledger.writeDeferred()
+        }
     }
 
     func checkInterruption() throws {
@@ -166,8 +171,8 @@ extension Migrator {
     }
 
     /// What the ledger holds; nothing where there is none.
-    func recordedRevisions() throws -> [RevisionRecord] {
-        try readingLedger { try backend.ledger.exists() ? backend.ledger.revisions() : [] }
+    func recordedRevisions(isBrief: Bool = false) throws -> [RevisionRecord] {
+        try readingLedger { try backend.ledger.exists() ? backend.ledger.revisions(isBrief: isBrief) : [] }
     }
 
     /// A role that may not read the ledger is told what an owner must run.

@@ -23,8 +23,9 @@ extension Migrator {
                     try self.backend.ledger.set(
                         RevisionRecord(
                             revision: script.revision, revises: script.revises, message: script.message,
-                            state: .stamped, checksum: script.checksum, script: script.text,
-                            file: script.location.file, runID: executor.run.id))
+                            state: .stamped, checksum: script.checksum, file: script.location.file,
+                            runID: executor.run.id),
+                        script: script.text)
                 }
                 return StepOutcome()
             }
@@ -63,8 +64,8 @@ extension Executor {
         let planned = PlannedRevision(
             script: script, direction: .upgrade, from: script.revises ?? "", to: script.revision,
             isForgetOnly: false)
-        var work = RevisionWork(planned: planned, record: nil, run: run)
-        let items = FlatItem.flatten(script.upgrade)
+        var work = try RevisionWork(planned: planned, record: nil, run: run)
+        let items = FlatItem.flatten(try script.upgrade)
         work.prepareMoves(items, isUpgrade: true)
         for item in items {
             if case .statement(let statement) = item.item.action,

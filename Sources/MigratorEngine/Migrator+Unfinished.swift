@@ -41,8 +41,8 @@ extension Migrator {
         let direction: Direction = record.state == .upgrading ? .upgrade : .downgrade
         let script = try planning.recordedScript(of: record)
         var items: [FlatItem] = []
-        switch (direction, script.downgrade) {
-        case (.upgrade, _): items = FlatItem.flatten(script.upgrade)
+        switch (direction, try script.downgrade) {
+        case (.upgrade, _): items = FlatItem.flatten(try script.upgrade)
         case (.downgrade, .section(let section)): items = FlatItem.flatten(section)
         case (.downgrade, .irreversible): break
         }

@@ -29,8 +29,8 @@ final class PlanDescription {
             message: planned.script.message, file: planned.script.location.file,
             isForgetOnly: planned.isForgetOnly, steps: [])
         guard !planned.isForgetOnly else { return revision }
-        var work = RevisionWork(planned: planned, record: nil, run: RunIdentity(id: 0, epoch: 0))
-        isOnline = executor.isOnline(planned, isUndo: false)
+        var work = try RevisionWork(planned: planned, record: nil, run: RunIdentity(id: 0, epoch: 0))
+        isOnline = try executor.isOnline(planned, isUndo: false)
         revision.isOnline = isOnline
         created = []
         let items = FlatItem.flatten(try work.section())

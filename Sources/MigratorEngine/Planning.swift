@@ -8,18 +8,25 @@ struct Planning {
     /// By revision: the script as it was applied.
     private let recorded: [String: Script]
 
-    init(scripts: [Script], records: [RevisionRecord], dialect: Dialect) throws {
+    /// - Parameter recordedText: the script of a revision as the ledger keeps it, for one whose file has changed or gone.
+    /// - Throws: `ScriptError` also for what is malformed in a script that was read by its header only, unless it is
+    ///   recorded as it is: then it was parsed when it was applied.
+    init(
+        scripts: [Script], records: [RevisionRecord], dialect: Dialect, recordedText: (String) throws -> String
+    ) throws {
+        let checksums = Dictionary(records.map { ($0.revision, $0.checksum) }, uniquingKeysWith: { $1 })
+        for script in scripts where checksums[script.revision] != script.checksum { _ = try script.sections() }
         do {
             let files = Dictionary(scripts.map { ($0.revision, $0) }, uniquingKeysWith: { first, _ in first })
             var applied: [AppliedRevision] = []
             var recorded: [String: Script] = [:]
             for record in records {
-                // An unchanged file spares parsing the ledger's copy.
-                let file = files[record.revision]
-                let script =
-                    try file?.checksum == record.checksum
-                    ? file
-                    : Script.parse(recorded: record.script, file: record.file, dialect: dialect)
+                // An unchanged file spares reading the ledger's copy.
+                var script = files[record.revision]
+                if script?.checksum != record.checksum {
+                    let text = try recordedText(record.revision)
+                    script = try Script.parse(recorded: text, file: record.file, dialect: dialect)
+                }
                 guard let script else { continue }
                 recorded[record.revision] = script
                 applied.append(
@@ -67,12 +74,18 @@ struct Planning {
 
     func upgrade(to target: String) throws -> Plan {
         try checkDrift()
-        return try worded { () throws(PlanError) in try planner.plan(upgradeTo: Target(target)) }
+        return try readable(worded { () throws(PlanError) in try planner.plan(upgradeTo: Target(target)) })
     }
 
     func downgrade(to target: String) throws -> Plan {
         try refuse(planner.driftForDowngrade)
-        return try worded { () throws(PlanError) in try planner.plan(downgradeTo: Target(target)) }
+        return try readable(worded { () throws(PlanError) in try planner.plan(downgradeTo: Target(target)) })
+    }
+
+    /// The plan, with every script of it parsed: what is malformed is found before anything runs.
+    private func readable(_ plan: Plan) throws -> Plan {
+        for step in plan.steps { _ = try step.script.sections() }
+        return plan
     }
 
     /// The scripts from base to the target, both included; none for base.
@@ -116,6 +129,8 @@ extension Migrator {
     }
 
     func planning(_ records: [RevisionRecord]) throws -> Planning {
-        try Planning(scripts: scripts, records: records, dialect: backend.session.dialect)
+        try Planning(
+            scripts: scripts, records: records, dialect: backend.session.dialect,
+            recordedText: { try self.backend.ledger.script(of: $0) })
     }
 }

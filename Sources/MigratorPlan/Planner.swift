@@ -102,8 +102,10 @@ public struct Planner: Sendable {
     }
 
     private func onlyDowngradeChanged(_ revision: AppliedRevision, _ file: Script) -> Bool {
-        revision.script.revises == file.revises
-            && revision.script.upgrade.withoutPlaces == file.upgrade.withoutPlaces
+        guard revision.script.revises == file.revises, let applied = try? revision.script.upgrade,
+            let upgrade = try? file.upgrade
+        else { return false }
+        return applied.withoutPlaces == upgrade.withoutPlaces
     }
 
     /// Edits that leave the upgrade as it was applied do not stand in the way of a downgrade.

@@ -76,6 +76,10 @@ public struct ScriptGraph: Sendable {
     private func checkCycles() throws(ChainError) {
         var isSettled: Set<String> = []
         for script in scripts {
+            if script.revises.map(isSettled.contains) ?? true {
+                isSettled.insert(script.revision)
+                continue
+            }
             var path: [String] = []
             var onPath: Set<String> = []
             var current: Script? = script

@@ -1,53 +1,46 @@
-/// A place in a script. Line and column count from 1; the column counts characters.
-public struct ScriptLocation: Sendable, Hashable, CustomStringConvertible {
-    /// The path as it is shown to people: relative to where they stand, when it lies below.
-    public var file: String
-    public var line: Int
-    public var column: Int
-
-    public init(file: String, line: Int, column: Int = 1) {
-        self.file = file
-        self.line = line
-        self.column = column
-    }
-
-    public var description: String { "\(file):\(line):\(column)" }
-}
+import Crypto
+import Synchronization
 
 /// One migration script: a revision with its two sections.
-public struct Script: Sendable, Equatable {
-    public var location: ScriptLocation
-    public var dialect: Dialect
-    public var revision: String
-    /// The parent; nil for the first (`revises base`).
-    public var revises: String?
-    /// Of the line that names the parent.
-    public var revisesLocation: ScriptLocation
-    public var message: String
-    /// What the script asks for; `--mode` wins.
-    public var mode: MigrationMode?
-    /// False where the script says `transaction off`.
-    public var isTransactional: Bool
-    /// What `references` looks for beside the names of tables and columns.
-    public var renames: [DeclaredRename]
-    public var upgrade: Section
-    public var downgrade: Downgrade
-    /// SHA-256 of the text in lower-case hex, a BOM and the difference of CRLF and LF aside.
-    public var checksum: String
-    /// The whole text, line endings as LF, without BOM: what the ledger keeps. Of another tool's script it is the
-    /// script as this tool would have it.
-    public var text: String
-    /// Where another tool's script comes from; nil for this tool's own.
-    public var origin: ScriptOrigin?
+public final class Script: Sendable {
+    public struct Sections: Sendable, Equatable {
+        public var upgrade: Section
+        public var downgrade: Downgrade
+    }
 
-    public init(
-        location: ScriptLocation, dialect: Dialect, revision: String, revises: String?,
-        revisesLocation: ScriptLocation, message: String,
-        mode: MigrationMode? = nil, isTransactional: Bool = true, renames: [DeclaredRename] = [],
-        upgrade: Section, downgrade: Downgrade,
-        checksum: String, text: String, origin: ScriptOrigin? = nil
+    public let location: ScriptLocation
+    public let dialect: Dialect
+    public let revision: String
+    /// The parent; nil for the first (`revises base`).
+    public let revises: String?
+    /// Of the line that names the parent.
+    public let revisesLocation: ScriptLocation
+    public let message: String
+    /// What the script asks for; `--mode` wins.
+    public let mode: MigrationMode?
+    /// False where the script says `transaction off`.
+    public let isTransactional: Bool
+    /// What `references` looks for beside the names of tables and columns.
+    public let renames: [DeclaredRename]
+    /// SHA-256 of the text in lower-case hex, a BOM and the difference of CRLF and LF aside.
+    public let checksum: String
+    /// Where another tool's script comes from; nil for this tool's own.
+    public let origin: ScriptOrigin?
+    private let source: SourceText?
+    /// Of another tool's script: as this tool would have it.
+    private let translation: String?
+    /// nil until they are asked for, in a script of which only the header was read.
+    private let parsed: Mutex<Sections?>
+
+    init(
+        source: SourceText, dialect: Dialect, revision: String, revises: String?, revisesLocation: ScriptLocation,
+        message: String, mode: MigrationMode?, isTransactional: Bool, renames: [DeclaredRename],
+        origin: ScriptOrigin?, sections: Sections?
     ) {
-        self.location = location
+        location = ScriptLocation(file: source.file, line: 1)
+        self.source = source
+        translation = nil
+        self.origin = origin
         self.dialect = dialect
         self.revision = revision
         self.revises = revises
@@ -56,11 +49,82 @@ public struct Script: Sendable, Equatable {
         self.mode = mode
         self.isTransactional = isTransactional
         self.renames = renames
-        self.upgrade = upgrade
-        self.downgrade = downgrade
+        checksum = Self.checksum(of: source.normalized)
+        parsed = Mutex(sections)
+    }
+
+    /// Another tool's script, translated.
+    /// - Parameter checksum: of its files.
+    init(
+        location: ScriptLocation, dialect: Dialect, revision: String, revises: String?,
+        revisesLocation: ScriptLocation, message: String, isTransactional: Bool, upgrade: Section,
+        downgrade: Downgrade, checksum: String, text: String, origin: ScriptOrigin?
+    ) {
+        self.location = location
+        self.dialect = dialect
+        self.revision = revision
+        self.revises = revises
+        self.revisesLocation = revisesLocation
+        self.message = message
+        self.isTransactional = isTransactional
         self.checksum = checksum
-        self.text = text
         self.origin = origin
+        mode = nil
+        renames = []
+        source = nil
+        translation = text
+        parsed = Mutex(Sections(upgrade: upgrade, downgrade: downgrade))
+    }
+
+    /// Both sections, parsed once.
+    /// - Throws: `ScriptError` with the line and column of what is malformed; never of a script that was parsed whole.
+    public func sections() throws(ScriptError) -> Sections {
+        try parsed.withLock { known throws(ScriptError) in
+            if let known { return known }
+            guard let source else { return Sections(upgrade: Section(), downgrade: .section(Section())) }
+            var parser = try ScriptParser(source: source.whole(), dialect: dialect)
+            let sections = try parser.script().sections()
+            known = sections
+            return sections
+        }
+    }
+
+    public var upgrade: Section {
+        get throws(ScriptError) { try sections().upgrade }
+    }
+
+    public var downgrade: Downgrade {
+        get throws(ScriptError) { try sections().downgrade }
+    }
+
+    /// The whole text, line endings as LF, without BOM: what the ledger keeps. Of another tool's script it is the
+    /// script as this tool would have it.
+    public var text: String {
+        translation ?? source.map { String(decoding: $0.normalized, as: UTF8.self) } ?? ""
+    }
+
+    /// SHA-256 in lower-case hex.
+    static func checksum(of bytes: [UInt8]) -> String {
+        var hasher = SHA256()
+        bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+        return hasher.finalize().withUnsafeBytes { digest in
+            String(unsafeUninitializedCapacity: 2 * digest.count) { text in
+                for (index, byte) in digest.enumerated() {
+                    for (place, digit) in [byte >> 4, byte & 15].enumerated() {
+                        text[2 * index + place] = digit + UInt8(ascii: digit < 10 ? "0" : "W")
+                    }
+                }
+                return 2 * digest.count
+            }
+        }
+    }
+}
+
+/// Scripts are equal where their files have the same name and text.
+extension Script: Equatable {
+    public static func == (left: Script, right: Script) -> Bool {
+        left === right
+            || left.location == right.location && left.dialect == right.dialect && left.checksum == right.checksum
     }
 }
 
@@ -68,254 +132,4 @@ public struct Script: Sendable, Equatable {
 public enum MigrationMode: String, Sendable, Hashable, CaseIterable, Codable {
     case window
     case online
-}
-
-/// The way back of a revision.
-public enum Downgrade: Sendable, Equatable {
-    case section(Section)
-    /// `irreversible REASON`
-    case irreversible(reason: String, location: ScriptLocation)
-
-    public var isReversible: Bool {
-        if case .section = self { true } else { false }
-    }
-}
-
-/// The items of an upgrade or downgrade section in their order.
-public struct Section: Sendable, Equatable {
-    public var items: [Item]
-
-    public init(items: [Item] = []) { self.items = items }
-}
-
-/// One thing that a section does: a statement or a directive.
-public struct Item: Sendable, Equatable {
-    public var location: ScriptLocation
-    public var action: Action
-
-    public init(location: ScriptLocation, action: Action) {
-        self.location = location
-        self.action = action
-    }
-}
-
-public indirect enum Action: Sendable, Equatable {
-    case statement(Statement)
-    /// Tables of earlier attempts: empty ones are dropped, others set aside or refused.
-    case leftovers([TableName])
-    case backup(TableName)
-    case switchTable(Move)
-    case copy(Move)
-    case sync(Sync)
-    case unsync(source: TableName, target: TableName)
-    case ensure(Ensure)
-    case fill(Fill)
-    case exceptions(Exceptions)
-    case archive([TableName])
-    case verify(Check)
-    /// `when CONDITION ... end`; the items hold no further `when`.
-    case when(Condition, [Item])
-    /// `begin`, `commit`: where a transaction of the script's own begins and ends.
-    case transaction(TransactionBoundary)
-}
-
-/// A place where what was done so far is committed. What follows `begin` is one transaction up to `commit`, also in a
-/// script that is none otherwise.
-public enum TransactionBoundary: String, Sendable, Hashable {
-    case begin
-    case commit
-}
-
-/// One SQL statement as the author wrote it, without its final semicolon, and where it stands.
-public struct Statement: Sendable, Equatable {
-    /// From the first to the last byte that is no white space or comment; comments inside stay.
-    public var text: String
-    /// Of the first byte of `text`.
-    public var location: ScriptLocation
-    /// UTF-8 bytes from the start of the file (line endings as in the file).
-    public var offset: Int
-
-    public init(text: String, location: ScriptLocation, offset: Int) {
-        self.text = text
-        self.location = location
-        self.offset = offset
-    }
-}
-
-/// A table's name as a script gives it. Unquoted identifiers are folded to lower case (on both databases).
-public struct TableName: Sendable, Hashable, CustomStringConvertible {
-    public var schema: String?
-    public var name: String
-
-    public init(schema: String? = nil, _ name: String) {
-        self.schema = schema
-        self.name = name
-    }
-
-    public var description: String { schema.map { "\($0).\(name)" } ?? name }
-}
-
-public enum Strategy: String, Sendable, Hashable, CaseIterable, Codable {
-    case rename
-    case copy
-}
-
-/// `switch` or `copy`: SOURCE -> TARGET key=COLUMN.
-public struct Move: Sendable, Equatable {
-    public var source: TableName
-    public var target: TableName
-    public var key: String
-    /// `view=NAME`: left behind under this name with the source's columns.
-    public var view: TableName?
-    public var strategy: Strategy?
-    /// The mapping SELECT; nil means by name.
-    public var mapping: Statement?
-
-    public init(
-        source: TableName, target: TableName, key: String, view: TableName? = nil,
-        strategy: Strategy? = nil, mapping: Statement? = nil
-    ) {
-        self.source = source
-        self.target = target
-        self.key = key
-        self.view = view
-        self.strategy = strategy
-        self.mapping = mapping
-    }
-}
-
-/// `sync SOURCE -> TARGET key=COLUMN`, or two ways: `sync A <-> B key=COLUMN yields=B` with `back`.
-public struct Sync: Sendable, Equatable {
-    public var source: TableName
-    public var target: TableName
-    public var key: String
-    public var mapping: Statement?
-    /// Two ways where it is there.
-    public var back: Back?
-
-    public struct Back: Sendable, Equatable {
-        /// The side that yields: the source or the target.
-        public var yields: TableName
-        /// The SELECT over the target that leads back.
-        public var mapping: Statement?
-
-        public init(yields: TableName, mapping: Statement?) {
-            self.yields = yields
-            self.mapping = mapping
-        }
-    }
-
-    public init(
-        source: TableName, target: TableName, key: String, mapping: Statement? = nil, back: Back? = nil
-    ) {
-        self.source = source
-        self.target = target
-        self.key = key
-        self.mapping = mapping
-        self.back = back
-    }
-}
-
-/// `ensure SOURCE -> TARGET on=COLUMNS`: target rows that the SELECT yields and that are missing; or, with
-/// `SOURCE <-> TARGET on=COLUMNS key=COLUMN` and `back`, what changes in them leads back to the source's rows.
-public struct Ensure: Sendable, Equatable {
-    public var source: TableName
-    public var target: TableName
-    public var on: [String]
-    /// `owner=COLUMN`: a target row goes with the row that owns it.
-    public var owner: String?
-    /// `raise=status(sent,delivered,read)`: a column that only ever moves upwards in this order.
-    public var raise: Raise?
-    public var mapping: Statement
-    /// `SOURCE <-> TARGET`: what is written to the target changes the source's row.
-    public var back: Back?
-
-    public struct Back: Sendable, Equatable {
-        /// The key of the source.
-        public var key: String
-        /// The SELECT over the target: the source's key, and the columns that follow.
-        public var mapping: Statement
-
-        public init(key: String, mapping: Statement) {
-            self.key = key
-            self.mapping = mapping
-        }
-    }
-
-    public struct Raise: Sendable, Equatable {
-        public var column: String
-        public var order: [String]
-
-        public init(column: String, order: [String]) {
-            self.column = column
-            self.order = order
-        }
-    }
-
-    public init(
-        source: TableName, target: TableName, on: [String], owner: String? = nil, raise: Raise? = nil,
-        mapping: Statement, back: Back? = nil
-    ) {
-        self.source = source
-        self.target = target
-        self.on = on
-        self.owner = owner
-        self.raise = raise
-        self.mapping = mapping
-        self.back = back
-    }
-}
-
-/// `fill TABLE key=COLUMN`: the SELECT computes columns of the table itself, for rows that lack them.
-public struct Fill: Sendable, Equatable {
-    public var table: TableName
-    public var key: String
-    public var mapping: Statement
-
-    public init(table: TableName, key: String, mapping: Statement) {
-        self.table = table
-        self.key = key
-        self.mapping = mapping
-    }
-}
-
-/// `exceptions TABLE key=COLUMN`: the SELECT yields the key and a `reason` of rows that no mapping can place.
-public struct Exceptions: Sendable, Equatable {
-    public var table: TableName
-    public var key: String
-    public var mapping: Statement
-
-    public init(table: TableName, key: String, mapping: Statement) {
-        self.table = table
-        self.key = key
-        self.mapping = mapping
-    }
-}
-
-/// `verify TITLE`: rows returned are violations.
-public struct Check: Sendable, Equatable {
-    public var title: String
-    public var query: Statement
-
-    public init(title: String, query: Statement) {
-        self.title = title
-        self.query = query
-    }
-}
-
-/// The condition of a `when` block.
-public enum Condition: Sendable, Hashable, CustomStringConvertible {
-    case table(TableName, exists: Bool)
-    case column(TableName, String, exists: Bool)
-    /// True in a downgrade where this revision's upgrade made the column (or, without a column, the table).
-    case created(TableName, column: String?)
-
-    public var description: String {
-        switch self {
-        case .table(let table, let exists): "table \(table) \(exists ? "exists" : "missing")"
-        case .column(let table, let column, let exists):
-            "column \(table).\(column) \(exists ? "exists" : "missing")"
-        case .created(let table, let column): "created \(table)" + (column.map { ".\($0)" } ?? "")
-        }
-    }
 }

@@ -9,13 +9,18 @@ public enum ScriptFolder {
     ///
     /// A subfolder named like the dialect is taken; a folder without such subfolders is taken itself.
     /// Files that do not end in `.sql`, hidden ones and `.check.sql` are passed over.
-    /// - Parameter shown: how the folder is called in messages and in each script's location.
+    /// - Parameters:
+    ///   - shown: how the folder is called in messages and in each script's location.
+    ///   - readsHeadersOnly: what is malformed below a script's header is found when a section is asked for.
     public static func load(
-        _ folder: String, shown: String, dialect: Dialect
+        _ folder: String, shown: String, dialect: Dialect, readsHeadersOnly: Bool = false
     ) throws(ScriptError) -> [Script] {
         var scripts: [Script] = []
         for (bytes, file) in try files(of: folder, shown: shown, dialect: dialect, where: isScript) {
-            scripts.append(try Script.parse(bytes: bytes, file: file, dialect: dialect))
+            scripts.append(
+                readsHeadersOnly
+                    ? try Script.read(bytes: bytes, file: file, dialect: dialect)
+                    : try Script.parse(bytes: bytes, file: file, dialect: dialect))
         }
         return scripts
     }
@@ -131,8 +136,10 @@ public enum ScriptFolder {
             ScriptError(
                 code: code, message: message, hint: hint, location: ScriptLocation(file: shown, line: 1))
         }
-        var info = stat()
-        if lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFLNK {
+        // Non-blocking, so that a FIFO is found out instead of waited for.
+        let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC
+        var descriptor = open(path, flags | O_NOFOLLOW)
+        if descriptor < 0, errno == ELOOP {
             guard let target = realPath(path) else {
                 throw unreadable(shown, reason: "the link leads nowhere")
             }
@@ -141,27 +148,27 @@ public enum ScriptFolder {
                     "script-outside-folder", "\"\(shown)\" is a link that leads out of the folder",
                     "copy the file into the folder")
             }
+            descriptor = open(target, flags)
         }
-        // Non-blocking, so that a FIFO is found out instead of waited for.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(shown, reason: String(cString: strerror(errno))) }
         defer { close(descriptor) }
+        var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
             throw refuse("not-a-regular-file", "\"\(shown)\" is not a regular file", "replace it by a file")
         }
         guard info.st_size <= sizeLimit else {
             throw refuse("script-too-large", "\"\(shown)\" is larger than 64 MiB", "load data by other means")
         }
-        var bytes = [UInt8](repeating: 0, count: Int(info.st_size))
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(descriptor, $0.baseAddress.map { $0 + filled }, $0.count - filled)
+        var failure: Int32?
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(info.st_size)) { buffer, filled in
+            while filled < buffer.count {
+                let count = Glibc.read(descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled)
+                if count < 0 { failure = errno }
+                if count <= 0 { break }
+                filled += count
             }
-            if count < 0 { throw unreadable(shown, reason: String(cString: strerror(errno))) }
-            if count == 0 { break }
-            filled += count
         }
-        return Array(bytes.prefix(filled))
+        if let failure { throw unreadable(shown, reason: String(cString: strerror(failure))) }
+        return bytes
     }
 }

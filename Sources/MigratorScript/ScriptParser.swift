@@ -1,5 +1,3 @@
-import Crypto
-
 extension Script {
     /// Parses the bytes of a file.
     /// - Parameter file: the path as people shall see it; the name gives the revision that the header must state.
@@ -7,6 +5,14 @@ extension Script {
     public static func parse(bytes: [UInt8], file: String, dialect: Dialect) throws(ScriptError) -> Script {
         var parser = try ScriptParser(source: SourceText(bytes, file: file), dialect: dialect)
         return try parser.script()
+    }
+
+    /// Reads the header alone; what is malformed below it is found when a section is asked for.
+    /// - Throws: `ScriptError` where the header is malformed. One that is laid out unusually is parsed with the rest.
+    public static func read(bytes: [UInt8], file: String, dialect: Dialect) throws(ScriptError) -> Script {
+        var parser = ScriptParser(headOf: SourceText(headOf: bytes, file: file), dialect: dialect)
+        if let script = parser.headedScript() { return script }
+        return try parse(bytes: bytes, file: file, dialect: dialect)
     }
 
     /// Parses a script as a ledger keeps it; the file that it came from may be called otherwise.
@@ -17,25 +23,13 @@ extension Script {
     }
 }
 
-extension Script {
-    /// SHA-256 in lower-case hex.
-    static func checksum(of bytes: [UInt8]) -> String {
-        var checksum: [UInt8] = []
-        checksum.reserveCapacity(64)
-        for byte in SHA256.hash(data: bytes) {
-            for digit in [byte >> 4, byte & 15] {
-                checksum.append(digit + UInt8(ascii: digit < 10 ? "0" : "W"))
-            }
-        }
-        return String(decoding: checksum, as: UTF8.self)
-    }
-}
-
 /// Turns the pieces of a script into its revision, directives and statements.
 struct ScriptParser {
     let source: SourceText
     let dialect: Dialect
     let pieces: [Splitter.Piece]
+    /// The file's name without folders and ending.
+    let fileStem: String
     var position = 0
     var header = Header()
     var upgrade: Section?
@@ -64,6 +58,14 @@ struct ScriptParser {
         self.dialect = dialect
         var splitter = Splitter(source, dialect: dialect)
         pieces = try splitter.pieces()
+        fileStem = Self.stem(of: source.file)
+    }
+
+    init(headOf source: SourceText, dialect: Dialect) {
+        self.source = source
+        self.dialect = dialect
+        pieces = []
+        fileStem = Self.stem(of: source.file)
     }
 
     /// A section of a file, whose statements may begin and end transactions.
@@ -71,6 +73,7 @@ struct ScriptParser {
         self.source = source
         self.dialect = dialect
         self.pieces = pieces
+        fileStem = Self.stem(of: source.file)
         inSection = section
         header.isTransactional = false
     }
@@ -111,14 +114,18 @@ struct ScriptParser {
                 "missing-section", "the script has no \"-- migrator:downgrade\"",
                 hint: "add the section, or -- migrator:irreversible REASON", at: 0)
         }
-        let normalized = source.normalized
-        return Script(
-            location: ScriptLocation(file: source.file, line: 1), dialect: dialect, revision: revision,
-            revises: revises.parent, revisesLocation: revises.location,
-            message: header.message ?? fileMessage(after: revision), mode: header.mode,
-            isTransactional: header.isTransactional ?? true, renames: header.renames, upgrade: upgrade,
-            downgrade: downgrade, checksum: Script.checksum(of: normalized),
-            text: String(decoding: normalized, as: UTF8.self), origin: header.origin)
+        return script(
+            revision: revision, revises: revises, sections: .init(upgrade: upgrade, downgrade: downgrade))
+    }
+
+    func script(
+        revision: String, revises: (parent: String?, location: ScriptLocation), sections: Script.Sections?
+    ) -> Script {
+        Script(
+            source: source, dialect: dialect, revision: revision, revises: revises.parent,
+            revisesLocation: revises.location, message: header.message ?? fileMessage(after: revision),
+            mode: header.mode, isTransactional: header.isTransactional ?? true, renames: header.renames,
+            origin: header.origin, sections: sections)
     }
 
     // MARK: Statements
@@ -192,20 +199,26 @@ struct ScriptParser {
 
     // MARK: The file's name
 
-    private var fileStem: String {
-        let name = source.file.split(separator: "/").last.map(String.init) ?? source.file
-        return name.hasSuffix(".sql") ? String(name.dropLast(4)) : name
+    private static func stem(of file: String) -> String {
+        let name = file.utf8.lastIndex(of: UInt8(ascii: "/")).map { file[file.utf8.index(after: $0)...] } ?? file[...]
+        return String(name.hasSuffix(".sql") ? name.dropLast(4) : name)
     }
 
     var fileRevision: String { String(fileStem.prefix { $0 != "_" }) }
 
     /// `0002_direct_messages` reads as "direct messages".
     private func fileMessage(after revision: String) -> String {
-        let rest = fileStem == revision ? fileStem.drop { $0 != "_" } : fileStem.dropFirst(revision.count)
-        return rest.split(separator: "_").joined(separator: " ")
+        let bytes = fileStem.utf8
+        let underscore = UInt8(ascii: "_")
+        let rest =
+            bytes.count == revision.utf8.count
+            ? bytes.drop { $0 != underscore } : bytes.dropFirst(revision.utf8.count)
+        return String(decoding: Array(rest.split(separator: underscore).joined(separator: [0x20])), as: UTF8.self)
     }
 
     func fitsFile(_ revision: String) -> Bool {
-        !isFileNamed || fileStem == revision || fileStem.hasPrefix(revision + "_")
+        !isFileNamed
+            || fileStem.utf8.starts(with: revision.utf8)
+                && fileStem.utf8.dropFirst(revision.utf8.count).first ?? UInt8(ascii: "_") == UInt8(ascii: "_")
     }
 }

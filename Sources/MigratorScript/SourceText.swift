@@ -12,15 +12,35 @@ struct SourceText {
     private static let blockSize = 1024
 
     init(_ raw: [UInt8], file: String) throws(ScriptError) {
+        self = try SourceText(headOf: raw, file: file).whole()
+    }
+
+    /// For a look at the beginning of the bytes: what they hold is not checked, and places are counted one by one.
+    init(headOf raw: [UInt8], file: String) {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let skipped = raw.starts(with: mark) ? mark.count : 0
+        self.init(
+            file: file, bytes: skipped == 0 ? raw : Array(raw.dropFirst(skipped)), skipped: skipped, lineStarts: [],
+            continuations: [])
+    }
+
+    private init(file: String, bytes: [UInt8], skipped: Int, lineStarts: [Int], continuations: [Int]) {
         self.file = file
-        let bom: [UInt8] = [0xEF, 0xBB, 0xBF]
-        skipped = raw.starts(with: bom) ? bom.count : 0
-        bytes = skipped == 0 ? raw : Array(raw.dropFirst(skipped))
+        self.bytes = bytes
+        self.skipped = skipped
+        self.lineStarts = lineStarts
+        self.continuations = continuations
+    }
+
+    /// The same text, checked, and made ready for finding many places in it.
+    func whole() throws(ScriptError) -> SourceText {
         var starts = [0]
         for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") { starts.append(index + 1) }
-        lineStarts = starts
-        continuations = Self.continuations(in: bytes)
-        try checkEncoding()
+        let whole = SourceText(
+            file: file, bytes: bytes, skipped: skipped, lineStarts: starts,
+            continuations: Self.continuations(in: bytes))
+        try whole.checkEncoding()
+        return whole
     }
 
     private static func continuations(in bytes: [UInt8]) -> [Int] {
@@ -46,6 +66,13 @@ struct SourceText {
 
     /// - Parameter offset: bytes into `bytes`.
     func location(_ offset: Int) -> ScriptLocation {
+        if lineStarts.isEmpty {
+            let before = bytes[..<offset]
+            let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+            return ScriptLocation(
+                file: file, line: before.count { $0 == UInt8(ascii: "\n") } + 1,
+                column: before[start...].count { $0 & 0xC0 != 0x80 } + 1)
+        }
         var low = 0
         var high = lineStarts.count
         while high - low > 1 {

@@ -63,9 +63,7 @@ struct Splitter {
         let offset = token.range.lowerBound
         guard comment.starts(with: Splitter.prefix) else {
             // `--migrator:backup` would otherwise be passed over without a word.
-            let bare = comment.drop { $0 == UInt8(ascii: "-") || Lexer.isSpace($0) }
-            let name = Splitter.prefix.dropFirst(3)
-            if bare.count >= name.count, zip(bare, name).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) {
+            if Splitter.resemblesDirective(comment) {
                 throw source.error(
                     "malformed-directive", "a directive begins with \"-- migrator:\" to the letter",
                     hint: "write two dashes, one space, migrator and a colon", at: offset)
@@ -84,6 +82,13 @@ struct Splitter {
                 hint: "move it to the next line", at: offset)
         }
         return .directive(offset: offset, rest: offset + Splitter.prefix.count..<token.range.upperBound)
+    }
+
+    /// `--migrator:backup`, `-- Migrator:backup`
+    static func resemblesDirective(_ comment: ArraySlice<UInt8>) -> Bool {
+        let bare = comment.drop { $0 == UInt8(ascii: "-") || Lexer.isSpace($0) }
+        let name = prefix.dropFirst(3)
+        return bare.count >= name.count && zip(bare, name).allSatisfy { $0 == $1 || $0 | 0x20 == $1 }
     }
 
     private func isFirstOfLine(_ offset: Int) -> Bool {

@@ -33,24 +33,28 @@ extension Script {
     /// The names that the upgrade takes away or gives to something else, in the script's order. Those that the script
     /// itself takes away only where something holds (`when`) are among them.
     public var takenNames: [TakenName] {
-        upgrade.allItems.flatMap { item -> [TakenName] in
-            switch item.action {
-            case .switchTable(let move): [TakenName(table: move.source, successor: move.target.name)]
-            case .statement(let statement): statement.takenNames(dialect)
-            default: []
+        get throws(ScriptError) {
+            try upgrade.allItems.flatMap { item -> [TakenName] in
+                switch item.action {
+                case .switchTable(let move): [TakenName(table: move.source, successor: move.target.name)]
+                case .statement(let statement): statement.takenNames(dialect)
+                default: []
+                }
             }
         }
     }
 
     /// The tables that the upgrade makes.
     public var madeTables: [TableName] {
-        upgrade.allItems.compactMap { item in
-            switch item.action {
-            case .switchTable(let move): return move.target
-            case .statement(let statement):
-                let definition = StatementTraits(statement, dialect: dialect).definition
-                return definition?.kind == .createTable ? definition?.table : nil
-            default: return nil
+        get throws(ScriptError) {
+            try upgrade.allItems.compactMap { item in
+                switch item.action {
+                case .switchTable(let move): return move.target
+                case .statement(let statement):
+                    let definition = StatementTraits(statement, dialect: dialect).definition
+                    return definition?.kind == .createTable ? definition?.table : nil
+                default: return nil
+                }
             }
         }
     }

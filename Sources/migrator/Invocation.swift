@@ -29,17 +29,27 @@ final class Invocation {
     /// - Parameters:
     ///   - withScripts: false where the ledger alone is asked, so that the folder need not be there.
     ///   - withChecks: also the check files beside them.
+    ///   - readsHeadersOnly: for what parses each script that is not applied as it is before anything runs.
     func migrator(
-        _ access: DatabaseOpening.Access, withScripts: Bool = true, withChecks: Bool = false
+        _ access: DatabaseOpening.Access, withScripts: Bool = true, withChecks: Bool = false,
+        readsHeadersOnly: Bool = false
     ) throws -> Migrator {
         let setup = try Setup(options)
         let locator = try find(setup)
         let source = scriptSource(setup)
-        let scripts = try withScripts ? source.scripts(of: locator.dialect) : []
-        // Other tools' folders hold none.
-        let hasChecks = withChecks && (format ?? .migrator) == .migrator
-        let checkFiles = try hasChecks ? source.checkFiles(of: locator.dialect) : []
-        let migrator = try open(locator, setup, access, scripts: scripts)
+        let reading = BackgroundWork { [folder = source.folder, format = source.format, dialect = locator.dialect] in
+            try withScripts
+                ? ScriptSource.read(folder, format: format, dialect: dialect, readsHeadersOnly: readsHeadersOnly) : nil
+        }
+        // A server answers after a while, in which the scripts are read. What is wrong with them is said before a file
+        // is opened, or even made, and before a server is waited for that may not answer for long.
+        if locator.dialect == .sqlite || options.waitForDatabase != nil { _ = try reading.value() }
+        let checkFiles = try withChecks ? source.checkFiles(of: locator.dialect) : []
+        let migrator = try open(locator, setup, access) {
+            guard let found = try reading.value() else { return [] }
+            source.onRecognition(found.format)
+            return found.scripts
+        }
         migrator.checkFiles = checkFiles
         return migrator
     }
@@ -63,7 +73,7 @@ final class Invocation {
     /// As `migrator`, for what needs no scripts.
     func doctor() throws -> [Finding] {
         let setup = try Setup(options)
-        return try open(try find(setup), setup, .writing, scripts: []).examine()
+        return try open(try find(setup), setup, .writing) { [] }.examine()
     }
 
     private func find(_ setup: Setup) throws -> DatabaseLocator {
@@ -77,12 +87,17 @@ final class Invocation {
     }
 
     private func open(
-        _ locator: DatabaseLocator, _ setup: Setup, _ access: DatabaseOpening.Access, scripts: [Script]
+        _ locator: DatabaseLocator, _ setup: Setup, _ access: DatabaseOpening.Access,
+        scripts: () throws -> [Script]
     ) throws -> Migrator {
-        let backend = try waiting(for: options.waitForDatabase?.duration) {
-            try DatabaseOpening.open(
-                locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
+        let opening = Result {
+            try waiting(for: options.waitForDatabase?.duration) {
+                try DatabaseOpening.open(
+                    locator, schema: setup.schema, ledgerSchema: setup.ledgerSchema, access: access)
+            }
         }
+        let scripts = try scripts()
+        let backend = try opening.get()
         self.backend = backend
         Interruption.register(backend.session.cancelHandle)
         backend.session.onNotice = { [reporter] in reporter.report(.note($0)) }

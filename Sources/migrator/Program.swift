@@ -48,11 +48,11 @@ struct Program {
                 return .done
             }
         }
-        try UsageErrors.checkCommand(of: arguments)
         let command: any ParsableCommand
         do {
             command = try MigratorCommand.parseAsRoot(ArgumentPreparation.prepare(arguments))
         } catch {
+            try UsageErrors.checkCommand(of: arguments)
             if MigratorCommand.exitCode(for: error) == .success {
                 console.print(MigratorCommand.fullMessage(for: error))
                 return .done
@@ -60,6 +60,7 @@ struct Program {
             throw UsageErrors.error(from: error, arguments: arguments)
         }
         guard let command = command as? any ToolCommand else {
+            try UsageErrors.checkCommand(of: arguments)
             return try showHelp(for: command, console)
         }
         console.mode = Console.Mode(command.global)

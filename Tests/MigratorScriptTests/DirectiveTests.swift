@@ -27,8 +27,8 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
                 + "-- migrator:mode online\n-- migrator:transaction off\n-- migrator:upgrade\nBEGIN;"
                 + "\n-- migrator:irreversible the rows are gone \n")
         #expect(full.revision == "0002" && full.revises == nil && full.message == "It's: a \"message\"")
-        #expect(full.mode == .online && !full.isTransactional && full.upgrade.items.count == 1)
-        guard case .irreversible(let reason, let location) = full.downgrade else {
+        #expect(try full.mode == .online && !full.isTransactional && full.upgrade.items.count == 1)
+        guard case .irreversible(let reason, let location) = try full.downgrade else {
             Issue.record("reversible")
             return
         }
@@ -36,7 +36,7 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         let short = try script(header + "-- migrator:downgrade\nSELECT 1;\n-- migrator:upgrade\n")
         #expect(
             short.revises == "0001" && short.message == "b c" && short.mode == nil && short.isTransactional)
-        #expect(short.upgrade.items.isEmpty && short.downgrade.isReversible)
+        #expect(try short.upgrade.items.isEmpty && short.downgrade.isReversible)
     }
 
     @Test(arguments: [
@@ -314,6 +314,6 @@ private func statement(_ text: String, _ line: Int, offset: Int) -> Statement {
         #expect(try script(plain.text) == plain)
         let crlf = try script(text.replacing("\n", with: "\r\n"))
         #expect(try script(crlf.text) == plain)
-        #expect(crlf.upgrade.items.map(\.location) == plain.upgrade.items.map(\.location))
+        #expect(try crlf.upgrade.items.map(\.location) == plain.upgrade.items.map(\.location))
     }
 }

@@ -30,8 +30,9 @@ final class FormatFolder {
 extension Script {
     /// `1 up`, or `1 off up`, then what each section does; `-` where there is no way back.
     var outline: String {
-        var text = revision + (isTransactional ? "" : " off") + " [" + upgrade.outline + "]"
-        if case .section(let section) = downgrade { text += " [" + section.outline + "]" } else { text += " -" }
+        guard let sections = try? sections() else { return "\(revision) malformed" }
+        var text = revision + (isTransactional ? "" : " off") + " [" + sections.upgrade.outline + "]"
+        if case .section(let section) = sections.downgrade { text += " [" + section.outline + "]" } else { text += " -" }
         return text
     }
 }

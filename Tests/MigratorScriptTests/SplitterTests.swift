@@ -62,8 +62,8 @@ import Testing
         let plain = try Script.parse(bytes: Array(body.utf8), file: "1_a.sql", dialect: .sqlite)
         let marked = try Script.parse(
             bytes: [0xEF, 0xBB, 0xBF] + Array(body.utf8), file: "1_a.sql", dialect: .sqlite)
-        guard case .statement(let first) = plain.upgrade.items[0].action,
-            case .statement(let second) = marked.upgrade.items[0].action
+        guard case .statement(let first) = try plain.upgrade.items[0].action,
+            case .statement(let second) = try marked.upgrade.items[0].action
         else { throw Failure() }
         #expect(second.offset == first.offset + 3)
         #expect(second.location == first.location)

@@ -11,13 +11,23 @@ extension PostgreSQLSession {
     public func query(_ sql: String, _ parameters: [SQLValue]) throws(DatabaseError) -> [Row] {
         let passage = try FailPoint.enter()
         var rows: [Row] = []
-        _ = try statement(sql, parameters) { result in
-            let columns = Self.columnNames(result)
-            rows.reserveCapacity(Int(PQntuples(result)))
-            for index in 0..<PQntuples(result) { rows.append(Self.row(result, index, columns)) }
-        }
+        _ = try statement(sql, parameters) { rows = Self.rows($0) }
         try passage?.leave()
         return rows
+    }
+
+    public func queryAll(_ sql: String) throws(DatabaseError) -> [[Row]] {
+        let passage = try FailPoint.enter()
+        try refuseNUL(sql)
+        let connection = try open()
+        canceller.statementStarts()
+        guard PQsendQuery(connection, sql) == 1 else { throw sendFailure() }
+        var results: [[Row]] = []
+        try finish { result in
+            if PQnfields(result) > 0 { results.append(Self.rows(result)) }
+        }
+        try passage?.leave()
+        return results
     }
 
     @discardableResult
@@ -203,6 +213,11 @@ extension PostgreSQLSession {
 
     static func columnNames(_ result: OpaquePointer) -> [String] {
         (0..<PQnfields(result)).map { index in PQfname(result, index).map { String(cString: $0) } ?? "" }
+    }
+
+    private static func rows(_ result: OpaquePointer) -> [Row] {
+        let columns = columnNames(result)
+        return (0..<PQntuples(result)).map { row(result, $0, columns) }
     }
 
     static func row(_ result: OpaquePointer, _ index: Int32, _ columns: [String]) -> Row {

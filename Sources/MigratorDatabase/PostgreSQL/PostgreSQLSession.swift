@@ -111,9 +111,16 @@ public final class PostgreSQLSession: Session {
 
     /// - Throws: `.statement` with SQLSTATE 25P02 where the transaction had failed: the server answers such
     ///   a COMMIT with ROLLBACK and no error.
-    public func commit() throws(DatabaseError) {
+    public func commit() throws(DatabaseError) { try finishTransaction("COMMIT") }
+
+    /// Where one of the statements fails, the server does not go on to the COMMIT.
+    public func commit(after statements: String) throws(DatabaseError) {
+        try finishTransaction(statements + "; COMMIT")
+    }
+
+    private func finishTransaction(_ sql: String) throws(DatabaseError) {
         let passage = try FailPoint.enter(isCommit: true)
-        let tag = try drain(sending: "COMMIT", passage: passage)
+        let tag = try drain(sending: sql, passage: passage)
         guard tag != "ROLLBACK" else {
             throw DatabaseError(
                 kind: .statement, message: "the transaction had failed and was rolled back",

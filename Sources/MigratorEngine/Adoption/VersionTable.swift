@@ -18,7 +18,7 @@ struct RecordedVersions {
 }
 
 /// Reads the table in which one tool keeps what a database has. One tool each; a new one is a line in `all`.
-protocol VersionTable {
+protocol VersionTable: SendableMetatype {
     static var tool: String { get }
     static var defaultTable: TableName { get }
     /// Columns that tell it from another tool's table of the same name.

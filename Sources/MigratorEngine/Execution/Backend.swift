@@ -77,6 +77,17 @@ public protocol TableAccess: AnyObject {
     func columnNames(of table: TableName) throws -> [String]?
 }
 
+/// Relations whose definition a transaction may have changed, and their definitions as they are in it.
+public struct TouchedSchema: Sendable, Equatable {
+    public var relations: Set<String>
+    public var definitions: SchemaSnapshot
+
+    public init(relations: Set<String>, definitions: SchemaSnapshot) {
+        self.relations = relations
+        self.definitions = definitions
+    }
+}
+
 /// What the executor needs of a database; one implementation each.
 /// Everything that changes data runs inside the transaction that `beginWork` opened,
 /// and writes what it did into the ledger there.
@@ -111,8 +122,8 @@ public protocol Backend: TableAccess {
     // MARK: Catalog
     /// Definitions of all relations of `schema`, or of those named only.
     func schemaSnapshot(of relations: Set<String>?) throws -> SchemaSnapshot
-    /// The relations whose definition the open transaction may have changed; nil means: compare everything.
-    func touchedRelations() throws -> Set<String>?
+    /// What the open transaction may have changed of the schema; nil means: compare everything.
+    func touchedSchema() throws -> TouchedSchema?
     /// What is thrown where the role may not read the ledger.
     func unreadableLedger(_ error: DatabaseError) -> any Error
     /// Every foreign key of the tables of `schema`.

@@ -8,7 +8,7 @@ extension Executor {
         _ tables: [TableName], work: RevisionWork, context: StepContext
     ) throws -> StepOutcome {
         let blocks = try backend.ledger.blocks(ofUpgrade: work.planned.script.revision)
-        let upgrade = work.planned.script.upgrade.items(whereHeld: blocks)
+        let upgrade = try work.planned.script.upgrade.items(whereHeld: blocks)
         var alone: [String] = []
         for table in tables where try backend.tableExists(table) {
             let rows = try rowsHeldAlone(table, upgrade: upgrade)

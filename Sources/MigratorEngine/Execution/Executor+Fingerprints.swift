@@ -2,13 +2,14 @@ import MigratorDatabase
 import MigratorScript
 
 extension Executor {
-    /// Records how the revision changed each relation, and keeps the known schema up to date.
+    /// Records with the commit how the revision changed each relation, and keeps the known schema up to date.
     func recordFingerprints(work: RevisionWork) throws {
+        let ledger = backend.ledger
+        let revision = work.planned.script.revision
         let changes = try schemaChanges(work: work)
-        guard !changes.isEmpty else { return }
-        try backend.ledger.set(changes, revision: work.planned.script.revision)
-        if backend.ledger.journal != nil {
-            try backend.ledger.add(changes: changes, revision: work.planned.script.revision, run: run.id)
+        ledger.writeLater(ledger.settings(of: changes, revision: revision))
+        if ledger.journal != nil {
+            ledger.writeLater(ledger.additions(ofChanges: changes, revision: revision, run: run.id))
         }
         for change in changes { knownSchema?[change.relation] = change.after }
     }
@@ -16,13 +17,11 @@ extension Executor {
     /// The relations that differ from what was known before this transaction.
     private func schemaChanges(work: RevisionWork) throws -> [FingerprintRecord] {
         let known = knownSchema ?? [:]
-        let touched = work.comparesEverything ? nil : try backend.touchedRelations()
         let now: SchemaSnapshot
         let candidates: Set<String>
-        if let touched {
-            if touched.isEmpty { return [] }
-            now = try backend.schemaSnapshot(of: touched)
-            candidates = touched
+        if !work.comparesEverything, let touched = try backend.touchedSchema() {
+            now = touched.definitions
+            candidates = touched.relations
         } else {
             now = try backend.schemaSnapshot(of: nil)
             candidates = Set(known.keys).union(now.keys)
@@ -34,12 +33,13 @@ extension Executor {
     }
 
     /// For the run's report.
-    private func recordChanges(from known: SchemaSnapshot, to now: SchemaSnapshot, revision: String) throws {
+    private func recordChanges(from known: SchemaSnapshot, to now: SchemaSnapshot, revision: String) {
         guard backend.ledger.journal != nil else { return }
         let changes = Set(known.keys).union(now.keys).sorted().filter { known[$0] != now[$0] }
-        try backend.ledger.add(
-            changes: changes.map { FingerprintRecord(relation: $0, before: known[$0], after: now[$0]) },
-            revision: revision, run: run.id)
+        backend.ledger.writeLater(
+            backend.ledger.additions(
+                ofChanges: changes.map { FingerprintRecord(relation: $0, before: known[$0], after: now[$0]) },
+                revision: revision, run: run.id))
     }
 
     /// After a downgrade the touched part of the schema must be what it was before the upgrade.
@@ -50,7 +50,7 @@ extension Executor {
         let known = knownSchema ?? [:]
         let now = try backend.schemaSnapshot(of: nil)
         knownSchema = now
-        try recordChanges(from: known, to: now, revision: revision)
+        recordChanges(from: known, to: now, revision: revision)
         guard !work.isUndo, work.recorded?.state == .applied, !work.planned.script.isRepeatable else { return }
         var differences: [String] = []
         for record in records {
@@ -120,7 +120,7 @@ struct SchemaDifference: Equatable {
 extension Script {
     /// Another tool's way back may be a file of its own.
     fileprivate var downgradeLocation: ScriptLocation {
-        if origin != nil, case .section(let section) = downgrade, let first = section.items.first {
+        if origin != nil, case .section(let section)? = try? downgrade, let first = section.items.first {
             first.location
         } else {
             location

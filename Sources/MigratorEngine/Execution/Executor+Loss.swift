@@ -98,7 +98,7 @@ extension Executor {
 
     /// Whether the upgrade's own `fill` makes every value of the columns again, so that nothing goes with them.
     private func areComputed(_ columns: [String], of table: TableName, work: RevisionWork) throws -> Bool {
-        for item in work.planned.script.upgrade.flatItems {
+        for item in try work.planned.script.upgrade.flatItems {
             guard case .fill(let fill) = item.action, fill.table.name == table.name else { continue }
             let key = fill.key.quotedIdentifier
             let computed = try backend.session.describe(fill.mapping.text)

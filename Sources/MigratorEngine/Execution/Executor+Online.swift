@@ -5,13 +5,13 @@ import MigratorScript
 /// Revisions whose steps run while the application writes (ONLINE.md 2).
 extension Executor {
     /// `--mode`, else the script, else the database's own; only scripts that move rows have anything to gain.
-    func isOnline(_ planned: PlannedRevision, isUndo: Bool) -> Bool {
+    func isOnline(_ planned: PlannedRevision, isUndo: Bool) throws -> Bool {
         let script = planned.script
         // What an online upgrade has left unfinished is taken back as it was made.
         let isWanted = options.mode ?? script.mode ?? backend.defaultMode == .online || isUndo
         guard script.isTransactional, isWanted, backend.isOnlineCapable else { return false }
-        if script.upgrade.movesRows { return true }
-        if case .section(let section) = script.downgrade { return section.movesRows }
+        if try script.upgrade.movesRows { return true }
+        if case .section(let section) = try script.downgrade { return section.movesRows }
         return false
     }
 
@@ -103,7 +103,7 @@ extension Executor {
             do {
                 try backend.removeTriggers(
                     ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
-                try backend.ledger.set(work.record(state: .downgrading))
+                try backend.ledger.set(work.record(state: .downgrading), script: work.planned.script.text)
                 try backend.commitWork()
                 return
             } catch let error as DatabaseError {

@@ -58,7 +58,8 @@ extension Executor {
             try backend.ledger.add(work.steps)
             work.steps = []
             try backend.ledger.set(
-                work.record(state: work.planned.direction == .upgrade ? .upgrading : .downgrading))
+                work.record(state: work.planned.direction == .upgrade ? .upgrading : .downgrading),
+                script: work.planned.script.text)
             try backend.commitWork()
         } catch {
             backend.rollbackWork()

@@ -34,7 +34,7 @@ final class Executor {
         reporter.report(
             .running(
                 planned.direction, from: planned.from, to: planned.to, message: planned.script.message))
-        var work = RevisionWork(planned: planned, record: record, run: run)
+        var work = try RevisionWork(planned: planned, record: record, run: run)
         let journal = backend.ledger.journal
         journal?.beginRevision(
             planned.script.revision, planned.direction, to: planned.to, title: planned.script.message)
@@ -45,7 +45,7 @@ final class Executor {
             try work.loadProgress(from: backend.ledger)
             // What was begun while the application writes is ended so.
             let isBegun = try work.attempt != run.id && backend.ledger.hasCheckpoint(revision: planned.script.revision)
-            work.isOnline = isBegun || isOnline(planned, isUndo: work.isUndo)
+            work.isOnline = try isBegun || isOnline(planned, isUndo: work.isUndo)
             journal?.setMode(work.isOnline ? "online" : "window")
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             work.hasSwitched = try !backend.ledger.objects(revision: planned.script.revision, kind: "switch").isEmpty
@@ -162,19 +162,20 @@ final class Executor {
     /// The ledger's part of the segment, in the same transaction as its work.
     private func recordLedger(isLast: Bool, work: inout RevisionWork) throws {
         let ledger = backend.ledger
-        try ledger.add(work.steps)
+        ledger.writeLater(ledger.additions(of: work.steps))
         work.steps = []
         switch work.planned.direction {
         case .upgrade:
             try recordFingerprints(work: work)
             try recordCreated(work: work)
-            try ledger.set(work.record(state: isLast ? .applied : .upgrading))
+            let record = work.record(state: isLast ? .applied : .upgrading)
+            ledger.writeLater([ledger.setting(of: record, script: work.planned.script.text)])
         case .downgrade:
             if isLast {
                 try compareFingerprints(work: work)
                 try ledger.remove(revision: work.planned.script.revision)
             } else {
-                try ledger.set(work.record(state: .downgrading))
+                try ledger.set(work.record(state: .downgrading), script: work.planned.script.text)
             }
         }
     }

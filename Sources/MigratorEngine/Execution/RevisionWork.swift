@@ -50,7 +50,7 @@ struct RevisionWork {
         var decision: StrategyDecision?
     }
 
-    init(planned: PlannedRevision, record: RevisionRecord?, run: RunIdentity) {
+    init(planned: PlannedRevision, record: RevisionRecord?, run: RunIdentity) throws(ScriptError) {
         self.planned = planned
         self.recorded = record
         self.run = run
@@ -59,14 +59,14 @@ struct RevisionWork {
             || record?.state == .downgrading && planned.direction == .downgrade
         attempt = isResumed ? record?.runID ?? run.id : run.id
         isUndo = record?.state == .upgrading && planned.direction == .downgrade
-        if case .section(let section) = planned.script.downgrade {
+        if case .section(let section) = try planned.script.downgrade {
             creatable = section.conditions.filter { if case .created = $0 { true } else { false } }
         }
     }
 
     func section() throws -> Section {
-        switch (planned.direction, planned.script.downgrade) {
-        case (.upgrade, _): return planned.script.upgrade
+        switch (planned.direction, try planned.script.downgrade) {
+        case (.upgrade, _): return try planned.script.upgrade
         case (.downgrade, .section(let section)): return section
         case (.downgrade, .irreversible(let reason, let location)):
             throw MigratorError(
@@ -137,8 +137,7 @@ struct RevisionWork {
         RevisionRecord(
             revision: planned.script.revision, revises: planned.script.revises,
             message: planned.script.message, state: state, checksum: planned.script.checksum,
-            script: planned.script.text, file: planned.script.location.file,
-            runID: state == .applied ? run.id : attempt)
+            file: planned.script.location.file, runID: state == .applied ? run.id : attempt)
     }
 
     mutating func add(

@@ -196,15 +196,14 @@ final class RunJournal {
 
     func add(_ sizes: [SizeRecord]) { pending.sizes += sizes }
 
-    /// Writes what has come together, in the open transaction.
+    /// Leaves what has come together for the end of the open transaction.
     func write(to ledger: Ledger, isLast: Bool = false) throws {
         guard !pending.isEmpty else { return }
         if !isLast, pending.isPatient, lastWrite.duration(to: .now) < Self.interval { return }
         for (step, stride) in pending.thinned { try ledger.thinSamples(of: step, every: stride, run: runID) }
-        try ledger.add(pending.samples, run: runID)
-        try ledger.add(pending.activities, run: runID)
-        try ledger.add(pending.sections, run: runID)
-        try ledger.add(pending.sizes, run: runID)
+        ledger.writeLater(
+            ledger.additions(of: pending.samples, run: runID) + ledger.additions(of: pending.activities, run: runID)
+                + ledger.additions(of: pending.sections, run: runID) + ledger.additions(of: pending.sizes, run: runID))
         written = written + pending
         pending = Entries()
     }

@@ -15,7 +15,11 @@ public struct FingerprintRecord: Sendable, Equatable {
 
 extension Ledger {
     public func set(_ fingerprints: [FingerprintRecord], revision: String) throws(DatabaseError) {
-        for start in stride(from: 0, to: fingerprints.count, by: 500) {
+        try write(settings(of: fingerprints, revision: revision))
+    }
+
+    func settings(of fingerprints: [FingerprintRecord], revision: String) -> [LedgerWrite] {
+        stride(from: 0, to: fingerprints.count, by: 500).map { start in
             var parameters: [SQLValue] = [.text(revision)]
             var tuples: [String] = []
             for fingerprint in fingerprints[start..<min(start + 500, fingerprints.count)] {
@@ -26,7 +30,7 @@ extension Ledger {
                 ]
                 tuples.append("($1, $\(first + 1), $\(first + 2), $\(first + 3))")
             }
-            try session.run(
+            return LedgerWrite(
                 """
                 INSERT INTO \(table("fingerprint")) (revision, relation, before_definition, after_definition)
                 VALUES \(tuples.joined(separator: ", "))

@@ -2,8 +2,8 @@ import MigratorDatabase
 
 /// What a run took, written in transactions that commit anyway.
 extension Ledger {
-    func add(_ activities: [ActivityRecord], run: Int) throws(DatabaseError) {
-        try insert(
+    func additions(of activities: [ActivityRecord], run: Int) -> [LedgerWrite] {
+        inserts(
             "activity",
             """
             run_id, revision, direction, item, phase, kind, title, started_ms, duration_ms, outcome, mode, to_revision
@@ -18,8 +18,8 @@ extension Ledger {
             })
     }
 
-    func add(_ samples: [SampleRecord], run: Int) throws(DatabaseError) {
-        try insert(
+    func additions(of samples: [SampleRecord], run: Int) -> [LedgerWrite] {
+        inserts(
             "sample",
             """
             run_id, revision, direction, item, phase, batch, at_ms, rows, total, batch_rows, batch_ms, paused_ms
@@ -46,8 +46,8 @@ extension Ledger {
             ])
     }
 
-    func add(_ sections: [CriticalSectionRecord], run: Int) throws(DatabaseError) {
-        try insert(
+    func additions(of sections: [CriticalSectionRecord], run: Int) -> [LedgerWrite] {
+        inserts(
             "critical_section",
             "run_id, revision, direction, title, locks, attempts, started_ms, waited_us, held_us, outcome",
             sections.map {
@@ -59,8 +59,8 @@ extension Ledger {
             })
     }
 
-    func add(_ sizes: [SizeRecord], run: Int) throws(DatabaseError) {
-        try insert(
+    func additions(of sizes: [SizeRecord], run: Int) -> [LedgerWrite] {
+        inserts(
             "size", "run_id, moment, kind, name, bytes",
             sizes.map {
                 [
@@ -71,8 +71,8 @@ extension Ledger {
     }
 
     /// How the run changed relations: unlike `fingerprint`, it outlives the revision's downgrade.
-    func add(changes: [FingerprintRecord], revision: String, run: Int) throws(DatabaseError) {
-        try insert(
+    func additions(ofChanges changes: [FingerprintRecord], revision: String, run: Int) -> [LedgerWrite] {
+        inserts(
             "schema_change", "run_id, revision, relation, before_definition, after_definition",
             changes.map {
                 [
@@ -82,18 +82,18 @@ extension Ledger {
             }, "ON CONFLICT (run_id, revision, relation) DO UPDATE SET after_definition = excluded.after_definition")
     }
 
-    private func insert(
+    private func inserts(
         _ name: String, _ columns: String, _ rows: [[SQLValue]], _ conflict: String = ""
-    ) throws(DatabaseError) {
+    ) -> [LedgerWrite] {
         // SQLite binds at most 32,766 values in one statement.
-        for start in stride(from: 0, to: rows.count, by: 500) {
+        stride(from: 0, to: rows.count, by: 500).map { start in
             var parameters: [SQLValue] = []
             var tuples: [String] = []
             for row in rows[start..<min(start + 500, rows.count)] {
                 tuples.append("(" + row.indices.map { "$\(parameters.count + $0 + 1)" }.joined(separator: ", ") + ")")
                 parameters += row
             }
-            try session.run(
+            return LedgerWrite(
                 "INSERT INTO \(table(name)) (\(columns)) VALUES \(tuples.joined(separator: ", ")) \(conflict)",
                 parameters)
         }

@@ -44,13 +44,14 @@ public struct StepRecord: Sendable, Equatable {
 }
 
 extension Ledger {
-    public func add(_ steps: [StepRecord]) throws(DatabaseError) {
-        // SQLite binds at most 32,766 values in one statement, PostgreSQL 65,535.
-        for start in stride(from: 0, to: steps.count, by: 500) {
-            let chunk = steps[start..<min(start + 500, steps.count)]
+    public func add(_ steps: [StepRecord]) throws(DatabaseError) { try write(additions(of: steps)) }
+
+    /// SQLite binds at most 32,766 values in one statement, PostgreSQL 65,535.
+    func additions(of steps: [StepRecord]) -> [LedgerWrite] {
+        stride(from: 0, to: steps.count, by: 500).map { start in
             var parameters: [SQLValue] = []
             var tuples: [String] = []
-            for step in chunk {
+            for step in steps[start..<min(start + 500, steps.count)] {
                 let first = parameters.count
                 parameters += [
                     SQLValue(step.runID), SQLValue(step.attempt), .text(step.revision),
@@ -61,7 +62,7 @@ extension Ledger {
                 let places = (1...12).map { "$\(first + $0)" }.joined(separator: ", ")
                 tuples.append("(\(places), \(now))")
             }
-            try session.run(
+            return LedgerWrite(
                 """
                 INSERT INTO \(table("step")) (run_id, attempt, revision, direction, item, kind, title, state,
                     intent, rows, duration_ms, detail, recorded_at)

@@ -12,6 +12,10 @@ public final class Ledger {
     public let schema: String
     /// What the run that works now takes; nil outside of runs.
     var journal: RunJournal?
+    /// Once it was seen to be there it is not asked for again: nothing takes a ledger away.
+    var isFound = false
+    /// What goes into the ledger together, right before the commit.
+    var deferred: [LedgerWrite] = []
     /// The version table of another tool that is kept in step; looked up once.
     var versionTable: String??
 
@@ -46,40 +50,55 @@ public final class Ledger {
     }
 
     public func exists() throws(DatabaseError) -> Bool {
+        if isFound { return true }
         switch session.dialect {
         case .postgresql:
-            try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(table("format"))]).asBool
+            isFound = try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(table("format"))]).asBool
         case .sqlite:
-            try session.scalar(
+            // Its file may be put back to an earlier state at any time.
+            return try session.scalar(
                 "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrator_format'"
             ).asBool
         }
+        return isFound
     }
 
     // MARK: Revisions
 
-    /// All recorded revisions in the order in which they were applied.
-    public func revisions() throws(DatabaseError) -> [RevisionRecord] {
-        try session.query(
+    /// All recorded revisions in the order in which they were applied, without the texts of their scripts.
+    /// - Parameter isBrief: without messages and times as well, which a command that may have nothing to do spares.
+    public func revisions(isBrief: Bool = false) throws(DatabaseError) -> [RevisionRecord] {
+        let details =
+            isBrief ? "" : ", message, \(time("applied_at")) AS applied_at, \(time("contracted_at")) AS contracted_at"
+        return try session.query(
             """
-            SELECT revision, revises, message, state, checksum, script, file, run_id,
-                   \(time("applied_at")) AS applied_at, \(time("contracted_at")) AS contracted_at
+            SELECT revision, revises, state, checksum, file, run_id\(details)
             FROM \(table("revision")) ORDER BY position
             """
         ).map { row in
             RevisionRecord(
-                revision: row.text("revision") ?? "", revises: row.text("revises"),
-                message: row.text("message") ?? "",
-                state: RevisionRecord.State(rawValue: row.text("state") ?? "") ?? .applied,
-                checksum: row.text("checksum") ?? "", script: row.text("script") ?? "",
-                file: row.text("file") ?? "", runID: row.int("run_id") ?? 0,
-                appliedAt: row.text("applied_at") ?? "", contractedAt: row.text("contracted_at"))
+                revision: row[0].asText ?? "", revises: row[1].asText, message: row[6].asText ?? "",
+                state: RevisionRecord.State(rawValue: row[2].asText ?? "") ?? .applied,
+                checksum: row[3].asText ?? "", file: row[4].asText ?? "", runID: row[5].asInt ?? 0,
+                appliedAt: row[7].asText ?? "", contractedAt: row[8].asText)
         }
     }
 
+    /// The whole script of a recorded revision as it was applied, so that an older checkout can still go back.
+    public func script(of revision: String) throws(DatabaseError) -> String {
+        try session.scalar("SELECT script FROM \(table("revision")) WHERE revision = $1", [.text(revision)]).asText
+            ?? ""
+    }
+
     /// Inserts the revision, or changes the state, checksum and script of one that is there.
-    public func set(_ record: RevisionRecord) throws(DatabaseError) {
-        try session.run(
+    /// - Parameter script: the whole text.
+    public func set(_ record: RevisionRecord, script: String) throws(DatabaseError) {
+        try write([setting(of: record, script: script)])
+        try followVersionTable()
+    }
+
+    func setting(of record: RevisionRecord, script: String) -> LedgerWrite {
+        LedgerWrite(
             """
             INSERT INTO \(table("revision"))
                 (revision, revises, message, state, checksum, script, file, run_id, position, applied_at)
@@ -91,10 +110,9 @@ public final class Ledger {
             """,
             [
                 .text(record.revision), SQLValue(record.revises), .text(record.message),
-                .text(record.state.rawValue), .text(record.checksum), .text(record.script),
+                .text(record.state.rawValue), .text(record.checksum), .text(script),
                 .text(record.file), SQLValue(record.runID),
             ])
-        try followVersionTable()
     }
 
     public func setState(_ state: RevisionRecord.State, of revision: String) throws(DatabaseError) {

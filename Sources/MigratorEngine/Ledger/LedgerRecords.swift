@@ -16,8 +16,6 @@ public struct RevisionRecord: Sendable, Equatable {
     public var message: String
     public var state: State
     public var checksum: String
-    /// The whole script, so that an older checkout can still go back.
-    public var script: String
     public var file: String
     public var runID: Int
     /// ISO 8601, UTC.
@@ -25,7 +23,7 @@ public struct RevisionRecord: Sendable, Equatable {
     public var contractedAt: String?
 
     public init(
-        revision: String, revises: String?, message: String, state: State, checksum: String, script: String,
+        revision: String, revises: String?, message: String, state: State, checksum: String,
         file: String, runID: Int, appliedAt: String = "", contractedAt: String? = nil
     ) {
         self.revision = revision
@@ -33,7 +31,6 @@ public struct RevisionRecord: Sendable, Equatable {
         self.message = message
         self.state = state
         self.checksum = checksum
-        self.script = script
         self.file = file
         self.runID = runID
         self.appliedAt = appliedAt

@@ -34,6 +34,7 @@ extension PostgreSQLBackend {
         let backend = PostgreSQLBackend(
             session: session, ledger: Ledger(session: session, schema: ledgerSchema), schema: facts.schema)
         backend.facts = facts
+        backend.ledger.isFound = facts.hasLedger
         return backend
     }
 
@@ -55,45 +56,33 @@ extension PostgreSQLBackend {
     var pinningStatements: String {
         var statements = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         statements += Self.pinnedSettings.map { "SET \($0.name) = \($0.value.quotedLiteral)" }
-        statements.append("SET search_path = \(facts.searchPath)")
-        if facts.canCheckConnection { statements.append("SET client_connection_check_interval = '200ms'") }
-        return statements.joined(separator: "; ")
+        return (statements + facts.dependentSettings).joined(separator: "; ")
     }
 
-    /// One SELECT that sets and asks. A target list is evaluated from left to right; what depends on the
-    /// search path comes before it is set.
+    /// Statements that set, then one SELECT that asks, then what depends on the answer: two round trips.
+    /// The SELECT joins nothing and sets nothing: a fresh server process has each catalog and function yet to load,
+    /// and that was most of the time of a command that has nothing to do.
     private static func learn(
         _ session: PostgreSQLSession, schema: String?, ledgerSchema: String
     ) throws(DatabaseError) -> ServerFacts {
-        let settings = pinnedSettings.enumerated().map { index, setting in
-            "set_config(\(setting.name.quotedLiteral), \(setting.value.quotedLiteral), false) AS set_\(index)"
-        }.joined(separator: ", ")
-        // A named server on another system refuses client_connection_check_interval.
-        let row = try session.query(
-            """
-            WITH place AS MATERIALIZED (
-                SELECT coalesce($1, current_schema(), 'public') AS name,
-                       (SELECT string_agg(quote_ident(s), ',') FROM unnest(current_schemas(false)) s) AS path)
-            SELECT place.name, place.path, current_user AS user_name, current_database() AS database_name,
-                   pg_is_in_recovery() AS replica,
-                   current_setting('default_transaction_read_only') = 'on' AS read_only,
-                   pg_backend_pid() AS pid, n.oid IS NOT NULL AS schema_exists,
-                   has_schema_privilege(n.oid, 'CREATE') AS can_create,
-                   has_schema_privilege(n.oid, 'USAGE') AS can_use,
-                   EXISTS (SELECT FROM pg_catalog.pg_class c
-                           JOIN pg_catalog.pg_namespace l ON l.oid = c.relnamespace
-                           WHERE l.nspname = $2 AND c.relname = 'format') AS has_ledger,
-                   version() LIKE '%linux%' AS is_linux,
-                   CASE WHEN version() LIKE '%linux%'
-                       THEN set_config('client_connection_check_interval', '200ms', false) END AS interval_set,
-                   \(settings),
-                   set_config('search_path', quote_ident(place.name)
-                       || coalesce(', ' || (SELECT string_agg(quote_ident(s), ', ')
-                                            FROM unnest(current_schemas(false)) s WHERE s <> place.name), ''),
-                       false) AS path_set
-            FROM place LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = place.name
-            """, [SQLValue(schema), .text(ledgerSchema)]
-        ).first
+        let settings = pinnedSettings.map { "SET \($0.name) = \($0.value.quotedLiteral); " }.joined()
+        let name = schema?.quotedLiteral ?? "coalesce(current_schema(), 'public')"
+        let place = "to_regnamespace(quote_ident(\(name)))"
+        let ledger = "to_regnamespace(\(ledgerSchema.quotedIdentifier.quotedLiteral))"
+        let format = "\(ledgerSchema.quotedIdentifier).format".quotedLiteral
+        // to_regclass would fail on a schema that the role may not use; the ledger says so when it is read.
+        let row = try session.queryAll(
+            settings + """
+                SELECT \(name) AS name, current_schemas(false) AS path, current_user AS user_name,
+                       current_database() AS database_name, pg_is_in_recovery() AS replica,
+                       current_setting('default_transaction_read_only') = 'on' AS read_only,
+                       pg_backend_pid() AS pid, version() AS version, \(place) IS NOT NULL AS schema_exists,
+                       has_schema_privilege(\(place), 'CREATE') AS can_create,
+                       has_schema_privilege(\(place), 'USAGE') AS can_use,
+                       CASE WHEN has_schema_privilege(\(ledger), 'USAGE')
+                           THEN to_regclass(\(format)) IS NOT NULL ELSE \(ledger) IS NOT NULL END AS has_ledger
+                """
+        ).last?.first
         guard let row else { throw DatabaseError(kind: .statement, message: "the server gave no answer") }
         var facts = ServerFacts(schema: row.text("name") ?? "public")
         facts.version = session.serverVersion
@@ -107,9 +96,11 @@ extension PostgreSQLBackend {
         facts.canCreateInSchema = row.bool("can_create")
         facts.canUseSchema = row.bool("can_use")
         facts.hasLedger = row.bool("has_ledger")
-        facts.canCheckConnection = row.bool("is_linux")
-        facts.furtherPath = PostgreSQLCatalog.identifiers(row.text("path"))
+        // A server on another system refuses client_connection_check_interval.
+        facts.canCheckConnection = row.text("version")?.contains("linux") == true
+        facts.furtherPath = PostgreSQLCatalog.elements(row.text("path"))
             .filter { $0 != facts.schema }.map(\.quotedIdentifier)
+        try session.execute(facts.dependentSettings.joined(separator: "; "))
         return facts
     }
 

@@ -32,7 +32,7 @@ extension PostgreSQLBackend {
             guard let follower = record.follower?.tableName else { continue }
             let mapping = try session.discardingChanges {
                 try analyse(
-                    script.wayBack(from: record.source.name, record.target.name)?.mapping,
+                    try script.wayBack(from: record.source.name, record.target.name)?.mapping,
                     source: record.target.tableName, target: follower,
                     key: record.key)
             }

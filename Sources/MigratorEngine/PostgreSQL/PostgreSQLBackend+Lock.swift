@@ -152,23 +152,24 @@ extension PostgreSQLBackend {
         _ locks: [String], isolation: String, run: RunIdentity, options: RunOptions
     ) throws {
         let patience = min(Self.patience, options.lockTimeout.settingMilliseconds)
-        try session.execute(
-            "BEGIN ISOLATION LEVEL \(isolation); \(pinningStatements); SET LOCAL synchronous_commit = on; "
-                + "SET LOCAL lock_timeout = \(max(1, patience))")
+        // Statements of scripts wait for other tables' locks as long as the command allows, not for ever; while the
+        // application writes they too give up at once, for everybody behind them waits as well.
+        let wait =
+            options.isBrief
+            ? [] : ["SET LOCAL lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))"]
         // A run that was taken over must not write any more; a taker waits for this row (ONLINE.md 4).
-        let fence = try session.query(
-            "SELECT 1 FROM \(ledger.table("fence")) WHERE epoch = $1 AND run_id = $2 FOR UPDATE",
-            [SQLValue(run.epoch), SQLValue(run.id)])
-        guard !fence.isEmpty else {
+        let opening = [
+            "BEGIN ISOLATION LEVEL \(isolation)", pinningStatements, "SET LOCAL synchronous_commit = on",
+            "SET LOCAL lock_timeout = \(max(1, patience))",
+            "SELECT 1 FROM \(ledger.table("fence")) WHERE epoch = \(run.epoch) AND run_id = \(run.id) FOR UPDATE",
+        ]
+        let fence = try session.queryAll((opening + (locks.isEmpty ? wait : [])).joined(separator: "; "))
+        guard fence.last?.isEmpty == false else {
             throw MigratorError(
                 "fenced", .locked, "another migrator has taken over: run \(run.id) may not go on",
                 hint: "wait until it has ended, then run the command again")
         }
-        // Statements of scripts wait for other tables' locks as long as the command allows, not for ever; while the
-        // application writes they too give up at once, for everybody behind them waits as well.
-        let wait = "SET LOCAL lock_timeout = \(max(1, options.lockTimeout.settingMilliseconds))"
-        let statements = locks + (options.isBrief ? [] : [wait])
-        if !statements.isEmpty { try session.execute(statements.joined(separator: "; ")) }
+        if !locks.isEmpty { try session.execute((locks + wait).joined(separator: "; ")) }
     }
 
     /// The settings go back to the pinned ones with the commit: what a script has SET ends with it.
@@ -177,12 +178,13 @@ extension PostgreSQLBackend {
             if journal.isWatchingLocks { journal.hold(try heldLocks(taken: takenLocks)) }
             try journal.write(to: ledger)
         }
-        try session.execute(pinningStatements)
-        try session.commit()
+        try ledger.writeDeferred()
+        try session.commit(after: pinningStatements)
         ledger.journal?.transactionEnded(isCommitted: true)
     }
 
     public func rollbackWork() {
+        ledger.forgetDeferred()
         session.rollback()
         ledger.journal?.transactionEnded(isCommitted: false)
     }

@@ -220,6 +220,26 @@ public struct PostgreSQLCatalog {
         }
         return names + [name]
     }
+
+    /// The elements of an array of names, as the server writes it.
+    static func elements(_ array: String?) -> [String] {
+        guard let inner = array?.dropFirst().dropLast(), !inner.isEmpty else { return [] }
+        var names: [String] = []
+        var name = String.UnicodeScalarView()
+        var isQuoted = false
+        var scalars = inner.unicodeScalars
+        while let scalar = scalars.popFirst() {
+            switch scalar {
+            case "\\": if let escaped = scalars.popFirst() { name.append(escaped) }
+            case "\"": isQuoted.toggle()
+            case "," where !isQuoted:
+                names.append(String(name))
+                name = String.UnicodeScalarView()
+            default: name.append(scalar)
+            }
+        }
+        return names + [String(name)]
+    }
 }
 
 extension PostgreSQLBackend {

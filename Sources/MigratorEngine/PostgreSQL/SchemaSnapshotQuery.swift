@@ -14,6 +14,8 @@ struct SchemaSnapshotQuery {
 
     static let relationsSetting = "migrator.relations"
     static let namesSetting = "migrator.names"
+    /// As which the query for single relations is kept prepared.
+    static let namedStatement = "migrator_snapshot_named"
 
     var text: String {
         "WITH rel AS MATERIALIZED (\(relations))\n"

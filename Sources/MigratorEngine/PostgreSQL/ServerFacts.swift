@@ -36,6 +36,12 @@ struct ServerFacts: Equatable {
             .joined(separator: ", ")
     }
 
+    /// The settings of the session that depend on the server.
+    var dependentSettings: [String] {
+        ["SET search_path = \(searchPath)"]
+            + (canCheckConnection ? ["SET client_connection_check_interval = '200ms'"] : [])
+    }
+
     /// Refuses a server or a role that cannot be worked with.
     /// - Throws: `MigratorError`, status unavailable.
     func check(forWriting: Bool) throws {

@@ -114,14 +114,14 @@ public final class Rehearsal {
 
         lap = 2
         try forgetBackups()
-        let bottom = lowest(pending, base: base)
+        let bottom = try lowest(pending, base: base)
         try write(at: bottom.revision) { session, tables in
             try self.canaries.insert(into: tables, session)
             try self.canaries.insert(into: tables, session)
         }
         for script in pending.dropFirst(bottom.index) { try upgrade(to: script.revision) }
         if let last = revisions.last {
-            let followers = followers(of: pending)
+            let followers = try followers(of: pending)
             try write(at: last) { session, tables in
                 let free = tables.filter { !followers.synced.contains($0.name) }
                 try self.canaries.changeAndDelete(in: free.filter { !followers.ensured.contains($0.name) }, session)
@@ -160,7 +160,7 @@ public final class Rehearsal {
     /// Down as far as revisions can be undone.
     private func goDown(_ pending: [Script], base: String) throws {
         for (index, script) in pending.enumerated().reversed() {
-            if case .irreversible(let reason, _) = script.downgrade {
+            if case .irreversible(let reason, _) = try script.downgrade {
                 add(
                     RehearsalReport.Stage(
                         kind: "downgrade", lap: lap, revision: script.revision, result: .irreversible,
@@ -173,16 +173,16 @@ public final class Rehearsal {
     }
 
     /// The revision below which nothing can be undone, and the first script above it.
-    private func lowest(_ pending: [Script], base: String) -> (revision: String, index: Int) {
-        guard let last = pending.lastIndex(where: { !$0.downgrade.isReversible }) else { return (base, 0) }
+    private func lowest(_ pending: [Script], base: String) throws -> (revision: String, index: Int) {
+        guard let last = try pending.lastIndex(where: { try !$0.downgrade.isReversible }) else { return (base, 0) }
         return (pending[last].revision, last + 1)
     }
 
     /// Tables whose rows follow those of another one way: nobody else may write them, or change what is ensured.
-    private func followers(of pending: [Script]) -> (synced: Set<String>, ensured: Set<String>) {
+    private func followers(of pending: [Script]) throws -> (synced: Set<String>, ensured: Set<String>) {
         var synced: Set<String> = []
         var ensured: Set<String> = []
-        for item in (source.scripts + pending).flatMap(\.upgrade.flatItems) {
+        for item in try (source.scripts + pending).flatMap({ try $0.upgrade.flatItems }) {
             switch item.action {
             case .sync(let sync) where sync.back == nil: synced.insert(sync.target.name)
             case .ensure(let ensure) where ensure.back == nil: ensured.insert(ensure.target.name)
@@ -193,9 +193,9 @@ public final class Rehearsal {
     }
 
     /// Views that the pending revisions leave under the name of a switched table: old code writes through them.
-    private func standIns(of pending: [Script], tables: [ScratchTable]) -> [ScratchTable] {
-        pending.flatMap { script in
-            script.upgrade.flatItems.compactMap { item -> ScratchTable? in
+    private func standIns(of pending: [Script], tables: [ScratchTable]) throws -> [ScratchTable] {
+        try pending.flatMap { script in
+            try script.upgrade.flatItems.compactMap { item -> ScratchTable? in
                 guard case .switchTable(let move) = item.action, let view = move.view,
                     source.backend.session.dialect == .postgresql,
                     let target = tables.first(where: { $0.shown.hasSuffix(".\(move.target.name)") }),

@@ -40,7 +40,7 @@ extension SQLiteBackend {
     }
 
     /// SQLite does not say which definitions a transaction has changed.
-    public func touchedRelations() throws -> Set<String>? { nil }
+    public func touchedSchema() throws -> TouchedSchema? { nil }
 
     /// SQLite has no identity that survives a rename: names stand for themselves.
     public func inventory() throws -> [String: InventoryTable] {

@@ -88,6 +88,7 @@ extension SQLiteBackend {
                 if journal.isWatchingLocks { journal.hold(["write lock of the file"]) }
                 try journal.write(to: ledger)
             }
+            try ledger.writeDeferred()
             try session.commit()
         } catch {
             rollbackWork()
@@ -98,6 +99,7 @@ extension SQLiteBackend {
     }
 
     public func rollbackWork() {
+        ledger.forgetDeferred()
         session.rollback()
         ledger.journal?.transactionEnded(isCommitted: false)
         restoreForeignKeys()

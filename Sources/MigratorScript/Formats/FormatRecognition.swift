@@ -8,14 +8,17 @@ public struct RecognisedFormat: Sendable, Equatable {
 extension ScriptFolder {
     /// What a folder holds: this tool's scripts or another's.
     /// - Parameter format: what it is said to be; nil to find out.
+    /// - Parameter readsHeadersOnly: of this tool's scripts.
     /// - Parameter environment: values that a format may put into scripts.
     public static func load(
-        _ folder: String, shown: String, dialect: Dialect, format: ScriptFormat?,
+        _ folder: String, shown: String, dialect: Dialect, format: ScriptFormat?, readsHeadersOnly: Bool = false,
         environment: @escaping @Sendable (String) -> String? = { _ in nil }
     ) throws(ScriptError) -> (scripts: [Script], format: RecognisedFormat) {
-        if format == .migrator {
-            return (try load(folder, shown: shown, dialect: dialect), RecognisedFormat(format: .migrator, evidence: ""))
+        func own() throws(ScriptError) -> (scripts: [Script], format: RecognisedFormat) {
+            let scripts = try load(folder, shown: shown, dialect: dialect, readsHeadersOnly: readsHeadersOnly)
+            return (scripts, RecognisedFormat(format: .migrator, evidence: ""))
         }
+        if format == .migrator { return try own() }
         let (path, name) = try resolve(folder, shown: shown, dialect: dialect)
         let foreign = try ForeignFolder(path: path, shown: name, dialect: dialect, environment: environment)
         if let format, let reader = format.reader {
@@ -29,7 +32,7 @@ extension ScriptFolder {
                 return (scripts, RecognisedFormat(format: reader.format, evidence: evidence))
             }
         }
-        return (try load(folder, shown: shown, dialect: dialect), RecognisedFormat(format: .migrator, evidence: ""))
+        return try own()
     }
 
     /// Whether the folder's first script with anything in it is this tool's.

@@ -49,13 +49,16 @@ extension Script {
     /// The script behind another parent.
     fileprivate func revising(_ parent: String?) -> Script {
         guard origin != nil, revises != parent else { return self }
-        var script = self
-        script.revises = parent
+        var text = text
         var lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
         if lines.count == 3, lines[1].hasPrefix("-- migrator:revises ") {
             lines[1] = "-- migrator:revises \(parent ?? "base")"
-            script.text = lines.joined(separator: "\n")
+            text = lines.joined(separator: "\n")
         }
-        return script
+        guard let sections = try? sections() else { return self }
+        return Script(
+            location: location, dialect: dialect, revision: revision, revises: parent,
+            revisesLocation: revisesLocation, message: message, isTransactional: isTransactional,
+            upgrade: sections.upgrade, downgrade: sections.downgrade, checksum: checksum, text: text, origin: origin)
     }
 }

@@ -45,7 +45,7 @@ public struct ScriptOrigin: Sendable, Equatable {
 }
 
 /// Reads a folder as one tool reads it.
-protocol FormatReader {
+protocol FormatReader: SendableMetatype {
     static var format: ScriptFormat { get }
     /// What gives the format away, such as a file's name; nil where the folder is not of this format.
     static func evidence(in folder: ForeignFolder) throws(ScriptError) -> String?

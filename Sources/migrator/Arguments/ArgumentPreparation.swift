@@ -1,17 +1,16 @@
 /// Rewrites what people type into what the parser reads: global options before the command, negative
 /// targets, `-r-3:current`, `--wait` and `--wait-for-database` with and without a duration.
 enum ArgumentPreparation {
-    private static let globalValueOptions: Set<String> = [
+    // Lists, which cost nothing at the start of the program.
+    private static let globalValueOptions = [
         "--database", "--migrations", "--schema", "--config", "--env", "--env-file", "--color", "--dialect",
     ]
-    private static let globalFlags: Set<String> = ["--json", "--quiet", "--verbose"]
-    private static let valueOptions: Set<String> = globalValueOptions.union([
+    private static let globalFlags = ["--json", "--quiet", "--verbose"]
+    private static let ownValueOptions = [
         "--mode", "--lock-timeout", "--accept-loss", "--into", "--older-than", "--message", "-m", "--range", "--tag",
         "--onto", "--revision",
-    ])
-    private static let subcommands: [String: Set<String>] = [
-        "backups": ["list", "verify", "restore", "prune", "export"]
     ]
+    private static let backupsSubcommands = ["list", "verify", "restore", "prune", "export"]
 
     /// The word that stands where a command is expected.
     static func command(of arguments: [String]) -> String? {
@@ -22,11 +21,11 @@ enum ArgumentPreparation {
         var (globals, rest) = splitGlobals(arguments)
         guard let command = rest.first, !command.hasPrefix("-") else { return rest + globals }
         var path = [rest.removeFirst()]
-        if let nested = subcommands[command] {
+        if command == "backups" {
             let (more, remaining) = splitGlobals(rest)
             globals += more
             rest = remaining
-            if let next = rest.first, nested.contains(next) { path.append(rest.removeFirst()) }
+            if let next = rest.first, backupsSubcommands.contains(next) { path.append(rest.removeFirst()) }
         }
         return path + globals + body(rest, command: command)
     }
@@ -82,9 +81,9 @@ enum ArgumentPreparation {
                 }
             } else if argument == waitForDatabase {
                 result.append(withDuration(argument, &rest))
-            } else if valueOptions.contains(argument), let value = rest.first, isNegativeNumber(value) {
+            } else if takesValue(argument), let value = rest.first, isNegativeNumber(value) {
                 result += [argument + "=" + rest.removeFirst()]
-            } else if valueOptions.contains(argument), let value = rest.popFirst() {
+            } else if takesValue(argument), let value = rest.popFirst() {
                 result += [argument, value]
             } else if isNegativeNumber(argument) {
                 negatives.append(argument)
@@ -93,6 +92,10 @@ enum ArgumentPreparation {
             }
         }
         return negatives.isEmpty ? result : result + ["--"] + negatives
+    }
+
+    private static func takesValue(_ option: String) -> Bool {
+        globalValueOptions.contains(option) || ownValueOptions.contains(option)
     }
 
     /// `-1`, `-12`: a target, not an option.

@@ -28,7 +28,7 @@ struct CICommand: ToolCommand {
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let setup = try Setup(global)
         var report = CIReport()
-        try checkScripts(setup, &report)
+        try checkScripts(invocation.scriptSource(setup), &report)
         if report.isFailed {
             for name in ["state", "plan", "rehearse", "verify"] { report.skip(name, "the scripts are not in order") }
         } else {
@@ -41,8 +41,7 @@ struct CICommand: ToolCommand {
 
     // MARK: Without a database
 
-    private func checkScripts(_ setup: Setup, _ report: inout CIReport) throws {
-        let source = ScriptSource(folder: setup.migrations, format: setup.format)
+    private func checkScripts(_ source: ScriptSource, _ report: inout CIReport) throws {
         try report.run("scripts") { check in
             let lineages = try source.lineages(of: nil)
             for lineage in lineages where lineage.heads.count > 1 {

@@ -34,8 +34,10 @@ struct CurrentCommand: ToolCommand {
             console.print("Current revision(s) for \(locator.shown.oneLine):")
         }
         guard let revision = report.revision else { return }
-        if isVerbose, let script = scripts.first(where: { $0.revision == revision }) {
-            console.print(ListedRevision(script: script, isHead: report.isHead).block)
+        if isVerbose, let script = scripts.first(where: { $0.revision == revision }),
+            let listed = try? ListedRevision(script: script, isHead: report.isHead)
+        {
+            console.print(listed.block)
         } else {
             console.print(revision.oneLine + (report.isHead ? " (head)" : ""))
         }

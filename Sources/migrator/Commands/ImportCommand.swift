@@ -89,12 +89,13 @@ private struct ImportedScript {
         } catch {
             throw unfaithful("\(error.message) (\(error.location))")
         }
-        guard again.upgrade.sameWords(as: script.upgrade), again.isTransactional == script.isTransactional else {
+        let (read, made) = (try again.sections(), try script.sections())
+        guard read.upgrade.sameWords(as: made.upgrade), again.isTransactional == script.isTransactional else {
             throw unfaithful("its statements would not be the same")
         }
-        if case .section(let one) = again.downgrade, case .section(let other) = script.downgrade {
+        if case .section(let one) = read.downgrade, case .section(let other) = made.downgrade {
             guard one.sameWords(as: other) else { throw unfaithful("its way back would not be the same") }
-        } else if again.downgrade.isReversible != script.downgrade.isReversible {
+        } else if read.downgrade.isReversible != made.downgrade.isReversible {
             throw unfaithful("its way back would not be the same")
         }
     }

@@ -21,7 +21,7 @@ struct ReferencesCommand: ToolCommand {
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let setup = try Setup(global)
-        let search = try search(setup)
+        let search = try search(invocation.scriptSource(setup))
         var tree = SourceTree(root: path)
         tree.leftOut = [Files.absolute(setup.migrations, relativeTo: setup.workingFolder)]
         var findings: [ReferenceSearch.Finding] = []
@@ -47,11 +47,11 @@ struct ReferencesCommand: ToolCommand {
         return status
     }
 
-    private func search(_ setup: Setup) throws -> ReferenceSearch {
-        let lineages = try ScriptSource(folder: setup.migrations, format: setup.format).lineages(of: dialect.dialect)
+    private func search(_ source: ScriptSource) throws -> ReferenceSearch {
+        let lineages = try source.lineages(of: dialect.dialect)
         var names: [ReferenceSearch.Name] = []
         for lineage in lineages {
-            var found = ReferenceSearch(scripts: lineage.listed.map(\.script)).names
+            var found = try ReferenceSearch(scripts: lineage.listed.map(\.script)).names
             if let revision {
                 let index = try lineage.index(of: revision)
                 let wanted = index < 0 ? nil : lineage.listed[index].script.revision

@@ -18,7 +18,8 @@ struct UpgradeCommand: ToolCommand {
             PlanOutput.show(report, invocation)
             return .done
         }
-        let report = try invocation.migrator(.creating, withChecks: true).upgrade(to: target, options: options)
+        let migrator = try invocation.migrator(.creating, withChecks: true, readsHeadersOnly: true)
+        let report = try migrator.upgrade(to: target, options: options)
         return RunOutput.show(report, refusesExceptions: run.noExceptions, invocation)
     }
 }
@@ -49,7 +50,7 @@ struct DowngradeCommand: ToolCommand {
             PlanOutput.show(report, invocation)
             return .done
         }
-        let report = try invocation.migrator(.writing).downgrade(to: target, options: options)
+        let report = try invocation.migrator(.writing, readsHeadersOnly: true).downgrade(to: target, options: options)
         return RunOutput.show(report, refusesExceptions: run.noExceptions, invocation)
     }
 }

@@ -44,15 +44,15 @@ struct ShowCommand: ToolCommand {
         invocation.finish(json(found)) {
             for (dialect, revision) in found {
                 if found.count > 1 { invocation.console.print("\(dialect.title):") }
-                invocation.console.print(revision.block + outline(revision.script))
+                invocation.console.print(revision.block + outline(revision.sections))
             }
         }
         return .done
     }
 
-    private func outline(_ script: Script) -> String {
-        var lines = ["    Upgrade:"] + SectionOutline.lines(script.upgrade).map { "      " + $0.oneLine }
-        switch script.downgrade {
+    private func outline(_ sections: Script.Sections) -> String {
+        var lines = ["    Upgrade:"] + SectionOutline.lines(sections.upgrade).map { "      " + $0.oneLine }
+        switch sections.downgrade {
         case .section(let section):
             lines += ["    Downgrade:"] + SectionOutline.lines(section).map { "      " + $0.oneLine }
         case .irreversible(let reason, _):
@@ -67,8 +67,8 @@ struct ShowCommand: ToolCommand {
                 Dictionary(
                     found.map { dialect, revision in
                         var object = revision.json
-                        object["upgrade"] = JSONValue(SectionOutline.lines(revision.script.upgrade))
-                        switch revision.script.downgrade {
+                        object["upgrade"] = JSONValue(SectionOutline.lines(revision.sections.upgrade))
+                        switch revision.sections.downgrade {
                         case .section(let section):
                             object["downgrade"] = JSONValue(SectionOutline.lines(section))
                         case .irreversible(let reason, _): object["irreversible"] = .string(reason)

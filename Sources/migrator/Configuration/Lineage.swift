@@ -10,14 +10,16 @@ struct Lineage {
 
     init(dialect: Dialect, scripts: [Script]) throws {
         self.dialect = dialect
+        let isHead: (String) -> Bool
         do throws(ChainError) {
             let graph = try ScriptGraph(scripts)
             list = RevisionList(graph)
-            listed = list.scripts.map { ListedRevision(script: $0, isHead: graph.isHead($0.revision)) }
+            isHead = graph.isHead
         } catch {
             throw MigratorError(
                 error.code, .malformedScripts, error.message, hint: error.hint, location: error.location)
         }
+        listed = try list.scripts.map { try ListedRevision(script: $0, isHead: isHead($0.revision)) }
     }
 
     var heads: [Script] { list.heads }

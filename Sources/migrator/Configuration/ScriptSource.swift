@@ -21,11 +21,19 @@ struct ScriptSource {
     }
 
     /// The scripts for one database; a folder that is not there, or that is for the other dialect, is refused.
-    func scripts(of dialect: Dialect) throws -> [Script] {
-        let (scripts, format) = try ScriptFolder.load(
-            folder, shown: folder, dialect: dialect, format: format, environment: { Setup.variable($0) })
-        onRecognition(format)
-        return scripts
+    func scripts(of dialect: Dialect, readsHeadersOnly: Bool = false) throws -> [Script] {
+        let found = try Self.read(folder, format: format, dialect: dialect, readsHeadersOnly: readsHeadersOnly)
+        onRecognition(found.format)
+        return found.scripts
+    }
+
+    /// The scripts, and whose they are; from any thread.
+    static func read(
+        _ folder: String, format: ScriptFormat?, dialect: Dialect, readsHeadersOnly: Bool
+    ) throws -> (scripts: [Script], format: RecognisedFormat) {
+        try ScriptFolder.load(
+            folder, shown: folder, dialect: dialect, format: format, readsHeadersOnly: readsHeadersOnly,
+            environment: { Setup.variable($0) })
     }
 
     /// The check files beside them.

@@ -3,8 +3,15 @@ import MigratorScript
 /// One revision as the listing commands show it, in Alembic's forms.
 struct ListedRevision: Equatable {
     var script: Script
+    let sections: Script.Sections
     var isHead: Bool
     var isCurrent = false
+
+    init(script: Script, isHead: Bool) throws(ScriptError) {
+        self.script = script
+        sections = try script.sections()
+        self.isHead = isHead
+    }
 
     private var marks: String {
         (isHead ? " (head)" : "") + (isCurrent ? " (current)" : "")
@@ -41,7 +48,7 @@ struct ListedRevision: Equatable {
             "revision": .string(script.revision), "revises": JSONValue(script.revises),
             "message": .string(script.message), "path": .string(script.location.file),
             "is_head": .bool(isHead), "is_current": .bool(isCurrent),
-            "is_reversible": .bool(script.downgrade.isReversible), "checksum": .string(script.checksum),
+            "is_reversible": .bool(sections.downgrade.isReversible), "checksum": .string(script.checksum),
         ])
     }
 }

@@ -34,11 +34,11 @@ struct ReferenceSearch {
     init(names: [Name]) { self.names = names }
 
     /// - Parameter scripts: base first. What a later revision makes again is there.
-    init(scripts: [Script]) {
+    init(scripts: [Script]) throws {
         var names: [Name] = []
         for (index, script) in scripts.enumerated() {
-            let madeLater = Set(scripts[index...].flatMap(\.madeTables).map(\.name))
-            for taken in script.takenNames where !madeLater.contains(taken.table.name) || taken.column != nil {
+            let madeLater = Set(try scripts[index...].flatMap { try $0.madeTables }.map(\.name))
+            for taken in try script.takenNames where !madeLater.contains(taken.table.name) || taken.column != nil {
                 let word = taken.column ?? taken.table.name
                 names.append(
                     Name(

@@ -88,14 +88,15 @@ func makeBackend(
             try session.begin()
             defer { session.rollback() }
             try session.execute(statement)
-            let touched = try backend.touchedRelations()
+            let touched = try backend.touchedSchema()
             let after = try backend.schemaSnapshot(of: nil)
             let named = try backend.schemaSnapshot(of: [relation])
             #expect(after[relation] != before[relation], "\(statement)")
             #expect(named[relation] == after[relation], "\(statement)")
             // A catalog that is written by hand is nobody's lock.
             if !statement.hasPrefix("UPDATE") {
-                #expect(touched?.contains(relation) == true, "\(statement): \(touched ?? [])")
+                #expect(touched?.relations.contains(relation) == true, "\(statement): \(touched?.relations ?? [])")
+                #expect(touched?.definitions[relation] == after[relation], "\(statement)")
             }
         }
         try session.execute("SET search_path = ''")
@@ -116,7 +117,7 @@ func makeBackend(
         #expect(try backend.schemaSnapshot(of: []) == [:])
         try session.begin()
         try session.execute("SELECT * FROM t; INSERT INTO t (a) VALUES ('y')")
-        #expect(try backend.touchedRelations() == [])
+        #expect(try backend.touchedSchema() == TouchedSchema(relations: [], definitions: [:]))
         session.rollback()
     }
 

@@ -86,7 +86,8 @@ public final class OnlineWork {
         }
         if !revision.isRegistered {
             try backend.ledger.set(
-                tentative.record(state: context.direction == .upgrade ? .upgrading : .downgrading))
+                tentative.record(state: context.direction == .upgrade ? .upgrading : .downgrading),
+                script: tentative.planned.script.text)
         }
         try backend.commitWork()
         checkpoint = next

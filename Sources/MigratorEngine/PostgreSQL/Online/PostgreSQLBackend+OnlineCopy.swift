@@ -117,7 +117,7 @@ extension PostgreSQLBackend {
         if undo.contains(where: { $0.contains(" TRIGGER ") }) {
             try session.execute("ALTER TABLE \(old) DISABLE TRIGGER USER")
         }
-        let mappingBack = work.revision.planned.script.wayBack(from: move.source.name, move.target.name)?.mapping
+        let mappingBack = try work.revision.planned.script.wayBack(from: move.source.name, move.target.name)?.mapping
         let back = try analyse(mappingBack, source: move.target, target: move.source, key: move.key)
         undo += try relax(source, for: declared, mapped: back.columns)
         let name = try freeName(

@@ -57,7 +57,7 @@ extension PostgreSQLBackend {
                 "the ledger has no switch of \"\(move.target)\" to \"\(move.source)\" by revision \"\(work.context.revision)\"",
                 hint: "name the tables of the upgrade's switch the other way round", location: work.item.location)
         }
-        let upgrade = FlatItem.flatten(work.revision.planned.script.upgrade).first { item in
+        let upgrade = FlatItem.flatten(try work.revision.planned.script.upgrade).first { item in
             if case .switchTable(let forth) = item.item.action {
                 forth.source.name == move.target.name && forth.target.name == move.source.name
             } else {

@@ -217,9 +217,9 @@ struct PostgreSQLSample {
             [.text(source.ledger.schema)]
         ).asBool
         for record in try source.ledger.revisions() {
-            let script = try Script.parse(
-                bytes: Array(record.script.utf8), file: record.file, dialect: .postgresql)
-            for item in script.upgrade.flatItems {
+            let text = try source.ledger.script(of: record.revision)
+            let script = try Script.parse(bytes: Array(text.utf8), file: record.file, dialect: .postgresql)
+            for item in try script.upgrade.flatItems {
                 for table in item.action.comparedTables(withFollower: hasFollower) {
                     names.insert("\(table.schema ?? source.schema).\(table.name)")
                 }

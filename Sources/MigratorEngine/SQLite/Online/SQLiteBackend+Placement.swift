@@ -125,7 +125,7 @@ extension SQLiteBackend {
         let source = placement.source
         let quoted = (source.column(placement.key)?.name ?? placement.key).quotedIdentifier
         let key = placement.key.quotedIdentifier
-        let excused = FlatItem.flatten(work.revision.planned.script.upgrade).compactMap { flat -> Exceptions? in
+        let excused = FlatItem.flatten(try work.revision.planned.script.upgrade).compactMap { flat -> Exceptions? in
             guard case .exceptions(let exceptions) = flat.item.action, isSameName(exceptions.table.name, source.name)
             else { return nil }
             return exceptions

@@ -40,7 +40,7 @@ struct BackupCheck: VerificationCheck {
                     table: backup.name, key: $0.text("key"), message: "the row was written after the backup was made")
             }
         case .sqlite:
-            let move = context.applied.flatMap(\.script.upgrade.flatItems).compactMap { item -> Move? in
+            let move = try context.applied.flatMap { try $0.script.upgrade.flatItems }.compactMap { item -> Move? in
                 if case .switchTable(let move) = item.action, move.source.name == backup.source { move } else { nil }
             }.last
             guard let move, try backend.tableExists(move.target) else { return [] }

@@ -30,7 +30,7 @@ struct FollowerCheck: VerificationCheck {
                 differenceCount: 1)
         }
         let mapping = try MappingSource(
-            mapping: script.wayBack(from: record.source.name, record.target.name)?.mapping,
+            mapping: try script.wayBack(from: record.source.name, record.target.name)?.mapping,
             source: record.target.tableName, target: follower,
             backend: backend)
         if context.level == .counts {
@@ -56,8 +56,8 @@ struct FollowerCheck: VerificationCheck {
 
 extension Script {
     /// The downgrade's switch that takes that of the upgrade back.
-    func wayBack(from source: String, _ target: String) -> Move? {
-        guard case .section(let section) = downgrade else { return nil }
+    func wayBack(from source: String, _ target: String) throws -> Move? {
+        guard case .section(let section) = try downgrade else { return nil }
         for item in section.flatItems {
             if case .switchTable(let move) = item.action, move.source.name == target, move.target.name == source {
                 return move

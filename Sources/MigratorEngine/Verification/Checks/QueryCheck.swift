@@ -13,7 +13,7 @@ struct QueryCheck: VerificationCheck {
             let later = context.applied.dropFirst(index + 1)
             for item in try context.activeItems(of: applied) {
                 guard case .verify(let check) = item.action else { continue }
-                if let successor = Self.successor(of: check, in: later) {
+                if let successor = try Self.successor(of: check, in: later) {
                     results.append(
                         CheckResult(
                             check: name, subject: check.title, verdict: .skipped,
@@ -26,11 +26,11 @@ struct QueryCheck: VerificationCheck {
         return results
     }
 
-    private static func successor(of check: Check, in later: ArraySlice<AppliedScript>) -> String? {
+    private static func successor(of check: Check, in later: ArraySlice<AppliedScript>) throws -> String? {
         let identifiers = StatementTraits(check.query, dialect: later.first?.script.dialect ?? .postgresql)
             .identifiers
-        return later.first { applied in
-            applied.script.upgrade.flatItems.contains { item in
+        return try later.first { applied in
+            try applied.script.upgrade.flatItems.contains { item in
                 if case .switchTable(let move) = item.action {
                     identifiers.contains(move.source.name)
                 } else {

@@ -15,9 +15,9 @@ struct SwitchCheck: VerificationCheck {
         var results: [CheckResult] = []
         for (index, applied) in context.applied.enumerated() where applied.record.state == .applied {
             let later = context.applied.dropFirst(index + 1)
-            for item in applied.script.upgrade.flatItems {
+            for item in try applied.script.upgrade.flatItems {
                 guard case .switchTable(let move) = item.action,
-                    !later.contains(where: { $0.switchesAway(move.target) }),
+                    try !later.contains(where: { try $0.switchesAway(move.target) }),
                     try context.backend.tableExists(move.target)
                 else { continue }
                 results.append(try result(of: move, in: applied, context))
@@ -60,8 +60,8 @@ struct SwitchCheck: VerificationCheck {
 }
 
 extension AppliedScript {
-    func switchesAway(_ table: TableName) -> Bool {
-        script.upgrade.flatItems.contains { item in
+    func switchesAway(_ table: TableName) throws -> Bool {
+        try script.upgrade.flatItems.contains { item in
             if case .switchTable(let move) = item.action { move.source.name == table.name } else { false }
         }
     }

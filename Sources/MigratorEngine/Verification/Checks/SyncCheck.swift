@@ -9,7 +9,7 @@ struct SyncCheck: VerificationCheck {
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
         try context.activeItems().flatMap { applied, item -> [CheckResult] in
-            guard case .sync(let sync) = item.action, !context.hasEnded(sync, since: applied) else { return [] }
+            guard case .sync(let sync) = item.action, try !context.hasEnded(sync, since: applied) else { return [] }
             return [try result(of: sync, in: applied, context)]
         }
     }
@@ -88,7 +88,7 @@ struct Unplaced {
                 }
             }
             var conditions = [isAbsent(mapping.select, key, condition.map { " WHERE \($0)" } ?? "")]
-            for item in script.upgrade.flatItems {
+            for item in try script.upgrade.flatItems {
                 guard case .exceptions(let exceptions) = item.action, exceptions.table.name == sync.source.name
                 else { continue }
                 conditions.append(isAbsent(exceptions.mapping.text, exceptions.key.quotedIdentifier))
@@ -119,15 +119,15 @@ extension VerificationContext {
     }
 
     func activeItems(of applied: AppliedScript) throws -> [Item] {
-        applied.script.upgrade.items(whereHeld: try backend.ledger.blocks(ofUpgrade: applied.record.revision))
+        try applied.script.upgrade.items(whereHeld: backend.ledger.blocks(ofUpgrade: applied.record.revision))
     }
 
     /// Whether a later revision ended the sync, or switched one of its tables away.
-    func hasEnded(_ sync: Sync, since revision: AppliedScript) -> Bool {
+    func hasEnded(_ sync: Sync, since revision: AppliedScript) throws -> Bool {
         guard let index = applied.firstIndex(where: { $0.record.revision == revision.record.revision })
         else { return false }
-        return applied[(index + 1)...].contains { later in
-            later.script.upgrade.flatItems.contains { item in
+        return try applied[(index + 1)...].contains { later in
+            try later.script.upgrade.flatItems.contains { item in
                 switch item.action {
                 case .unsync(let source, let target):
                     source.name == sync.source.name && target.name == sync.target.name

@@ -16,7 +16,7 @@ extension Migrator {
                 try checkInterruption()
                 let subject = "\(record.revision), \(scenario.title)"
                 reporter.report(.stepStarted("try \(scenario.title)"))
-                if let successor = Self.successor(of: scenario, in: later, dialect: backend.session.dialect) {
+                if let successor = try Self.successor(of: scenario, in: later, dialect: backend.session.dialect) {
                     results.append(
                         CheckResult(
                             check: "functional", subject: subject, verdict: .skipped,
@@ -47,7 +47,7 @@ extension Migrator {
     /// A later revision that has switched a table of the scenario away.
     private static func successor(
         of scenario: CheckFile.Scenario, in later: [Script], dialect: Dialect
-    ) -> String? {
+    ) throws -> String? {
         let statements = scenario.steps.map { step in
             switch step {
             case .statement(let statement): statement
@@ -57,8 +57,8 @@ extension Migrator {
         let identifiers = statements.reduce(into: Set<String>()) {
             $0.formUnion(StatementTraits($1, dialect: dialect).identifiers)
         }
-        return later.first { script in
-            script.upgrade.flatItems.contains { item in
+        return try later.first { script in
+            try script.upgrade.flatItems.contains { item in
                 if case .switchTable(let move) = item.action { identifiers.contains(move.source.name) } else { false }
             }
         }?.revision

@@ -1,0 +1,94 @@
+import MigratorDatabase
+
+extension PostgreSQLBackend {
+    /// By the locks that the transaction holds, and by catalog rows that it wrote where no lock says so
+    /// (GRANT, comments on constraints). Over-inclusive, never the other way round, but for what was dropped or
+    /// renamed: the caller knows those by their names of before.
+    ///
+    /// Two round trips: what is kept prepared, since a script may have done away with it; then everything else.
+    public func touchedSchema() throws -> TouchedSchema? {
+        let prepared = try session.query(
+            "SELECT name FROM pg_catalog.pg_prepared_statements WHERE name IN ($1, $2)",
+            [.text(Self.touchedStatement), .text(SchemaSnapshotQuery.namedStatement)])
+        if prepared.count < 2 { try prepareMissing(Set(prepared.compactMap { $0[0].asText })) }
+        // Parameterless, so that the statements can go together and keep their generic plans. The search path is the
+        // schema alone meanwhile, so that texts do not depend on the session's own.
+        let results = try session.queryAll(
+            """
+            SELECT set_config('migrator.path', current_setting('search_path'), false);
+            SET search_path = \(schema.quotedIdentifier);
+            EXECUTE \(Self.touchedStatement);
+            EXECUTE \(SchemaSnapshotQuery.namedStatement);
+            SELECT set_config('search_path', current_setting('migrator.path'), false)
+            \(facts.hasLedger ? "; \(backupsQuery)" : "")
+            """)
+        guard results.count >= 4 else { throw DatabaseError(kind: .statement, message: "the server gave no answer") }
+        let backups = results.dropFirst(4).first ?? []
+        return TouchedSchema(
+            relations: Set(PostgreSQLCatalog.elements(results[1].first?[0].asText)),
+            definitions: snapshot(of: results[2], backups: backups.compactMap { $0[0].asText }))
+    }
+
+    private static let touchedStatement = "migrator_touched"
+
+    private func prepareMissing(_ prepared: Set<String>) throws {
+        if !prepared.contains(Self.touchedStatement) {
+            try session.execute("PREPARE \(Self.touchedStatement) AS " + touchedQuery)
+        }
+        if !prepared.contains(SchemaSnapshotQuery.namedStatement) {
+            let query = SchemaSnapshotQuery(schema: schema, serverVersion: facts.version, isForNamed: true)
+            try session.execute("PREPARE \(SchemaSnapshotQuery.namedStatement) AS \(query.text)")
+        }
+    }
+
+    /// The relations as one array, which becomes what the snapshot's query asks for as well.
+    ///
+    /// Catalog rows are looked at only where the transaction has updated some: there is no index for xmin. CREATE
+    /// TABLE updates rows of pg_class, and none of the far larger pg_attribute.
+    /// `age(xmin) <= 0` means written by this transaction, its subtransactions, or one that began after it.
+    private var touchedQuery: String {
+        func isWritten(_ catalog: String, _ kinds: [String]) -> String {
+            (["current_setting('track_counts') = 'off'"]
+                + kinds.map { "pg_stat_get_xact_tuples_\($0)('pg_catalog.\(catalog)'::regclass) > 0" })
+                .joined(separator: " OR ")
+        }
+        return """
+            WITH written AS MATERIALIZED (
+                SELECT \(isWritten("pg_class", ["updated"])) AS is_class,
+                       \(isWritten("pg_attribute", ["updated"])) AS is_attribute,
+                       \(isWritten("pg_description", ["inserted", "updated"])) AS is_description),
+            touched (oid) AS (
+                SELECT l.relation FROM pg_catalog.pg_locks l
+                WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
+                AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+                AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
+                               'ExclusiveLock', 'AccessExclusiveLock')
+                UNION SELECT c.oid FROM pg_catalog.pg_class c
+                WHERE (SELECT is_class FROM written) AND age(c.xmin) <= 0
+                UNION SELECT a.attrelid FROM pg_catalog.pg_attribute a
+                WHERE (SELECT is_attribute FROM written) AND age(a.xmin) <= 0
+                UNION SELECT coalesce(k.conrelid, t.tgrelid, p.polrelid, d.objoid)
+                FROM pg_catalog.pg_description d
+                LEFT JOIN pg_catalog.pg_constraint k
+                    ON k.oid = d.objoid AND d.classoid = 'pg_catalog.pg_constraint'::regclass
+                LEFT JOIN pg_catalog.pg_trigger t
+                    ON t.oid = d.objoid AND d.classoid = 'pg_catalog.pg_trigger'::regclass
+                LEFT JOIN pg_catalog.pg_policy p
+                    ON p.oid = d.objoid AND d.classoid = 'pg_catalog.pg_policy'::regclass
+                WHERE (SELECT is_description FROM written) AND age(d.xmin) <= 0),
+            named (qualified, name) AS (
+                SELECT DISTINCT n.nspname || '.' || c.relname, c.relname
+                FROM touched
+                LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = touched.oid
+                JOIN pg_catalog.pg_class c ON c.oid = coalesce(i.indrelid, touched.oid)
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+                AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', \(ledger.schema.quotedLiteral))
+                AND n.nspname NOT LIKE 'pg\\_temp\\_%')
+            SELECT set_config('\(SchemaSnapshotQuery.relationsSetting)',
+                       coalesce(array_agg(qualified)::text, '{}'), false),
+                   set_config('\(SchemaSnapshotQuery.namesSetting)', coalesce(array_agg(name)::text, '{}'), false)
+            FROM named
+            """
+    }
+}

@@ -76,7 +76,12 @@ import Testing
         let slow = try setting.store.database.session()
         try slow.execute("BEGIN; UPDATE direct_messages SET content = 'slow' WHERE id = 1500")
         setting.goOn()
-        try setting.waitFor("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')")
+        // Other tests share the server.
+        try setting.waitFor(
+            """
+            SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+                           WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())
+            """)
         let other = try setting.store.database.session()
         try other.execute("SET lock_timeout = '500ms'")
         // It waits for the batch, or the batch skips the row.

@@ -32,7 +32,11 @@ extension Script {
     var outline: String {
         guard let sections = try? sections() else { return "\(revision) malformed" }
         var text = revision + (isTransactional ? "" : " off") + " [" + sections.upgrade.outline + "]"
-        if case .section(let section) = sections.downgrade { text += " [" + section.outline + "]" } else { text += " -" }
+        if case .section(let section) = sections.downgrade {
+            text += " [" + section.outline + "]"
+        } else {
+            text += " -"
+        }
         return text
     }
 }

@@ -25,7 +25,8 @@ struct RebaseCommand: ToolCommand {
         let folders = try source.scriptsByDialect(dialect.dialect)
         if let format = invocation.format, format != .migrator {
             throw MigratorError(
-                "usage", .usage, "\"\(source.folder)\" holds scripts of \(format.rawValue), whose order is their names'",
+                "usage", .usage,
+                "\"\(source.folder)\" holds scripts of \(format.rawValue), whose order is their names'",
                 hint: "give the script a number behind the others")
         }
         let next = NewScript.nextNumber(after: folders.flatMap { $0.scripts.map(\.revision) })

@@ -101,14 +101,20 @@ final class PostgreSQLScratch: ScratchDatabase {
     }
 
     /// Nobody else is connected, and the copy takes seconds: for that long the server lets nobody connect.
+    /// Who has just closed his connection may be seen for a moment longer.
     private static func isAlone(_ session: PostgreSQLSession) throws -> Bool {
-        try session.scalar(
-            """
-            SELECT pg_database_size(current_database()) < 1073741824 AND NOT EXISTS (
-                SELECT FROM pg_catalog.pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')
-            """
-        ).asBool
+        for attempt in 0..<10 {
+            if attempt > 0 { _ = try session.query("SELECT pg_sleep(0.2)") }
+            let isAlone = try session.scalar(
+                """
+                SELECT pg_database_size(current_database()) < 1073741824 AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')
+                """
+            ).asBool
+            if isAlone { return true }
+        }
+        return false
     }
 
     private static func create(

@@ -31,10 +31,13 @@ import Testing
         return (database, try Project(["migrations/postgresql/0001_copy.sql": script]))
     }
 
+    /// Autovacuum comes to the tables when it likes, and is not what these tests are about.
     private func upgrade(_ database: TestDatabase, _ project: Project, _ options: String...) throws -> RunningCommand {
         try MigratorBinary.start(
-            ["--database", database.url, "upgrade", "head", "--throttle-query", "SELECT stop FROM gate"] + options,
-            workingFolder: project.path)
+            [
+                "--database", database.url, "upgrade", "head", "--throttle-query", "SELECT stop FROM gate",
+                "--ignore-signal", "autovacuum",
+            ] + options, workingFolder: project.path)
     }
 
     @Test func `a copy waits while the throttle query says so`() throws {
@@ -118,7 +121,7 @@ import Testing
         let result = try upgrade(database, project).wait()
         #expect(result.status == 0, "\(result.standardError)")
         let lines = result.standardError.split(separator: "\n").filter { $0.contains(", backfill: ") }
-        #expect((1...8).contains(lines.count), "\(result.standardError)")
+        #expect((1...20).contains(lines.count), "\(result.standardError)")
         let pattern =
             #/  switch notes to letters, backfill: [0-9],[0-9]{3} of 7,000 rows \([0-9]+ %\), [0-9,]+ rows/s, about [0-9.]+ s left, batches of [0-9,]+/#
         #expect(lines.first?.wholeMatch(of: pattern) != nil, "\(lines)")

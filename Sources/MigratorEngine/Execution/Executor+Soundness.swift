@@ -11,9 +11,12 @@ extension Executor {
     /// Refuses indexes that are not valid, keys that are not validated and triggers that are off where they have come
     /// to be so during the revision. A script that says so itself (`NOT VALID`, to be validated by a later revision)
     /// is taken at its word.
-    func refuseUnsound(work: RevisionWork, consequence: String) throws {
-        let found = try unsoundObjects().subtracting(work.unsoundBefore).sorted()
-        guard !found.isEmpty else { return }
+    /// - Returns: all that is not in force, for the next revision to compare with.
+    @discardableResult
+    func refuseUnsound(work: RevisionWork, consequence: String) throws -> Set<String> {
+        let all = try unsoundObjects()
+        let found = all.subtracting(work.unsoundBefore).sorted()
+        guard !found.isEmpty else { return all }
         let texts = try work.section().flatItems.compactMap { item in
             if case .statement(let statement) = item.action { statement.text.uppercased() } else { nil }
         }
@@ -23,7 +26,7 @@ extension Executor {
                 && !(object.hasSuffix("disabled") && isSaid("DISABLE"))
                 && !(object.hasSuffix("is not valid") && isSaid(" ON ONLY "))
         }
-        guard !left.isEmpty else { return }
+        guard !left.isEmpty else { return all }
         throw MigratorError(
             "left-unsound", .difference,
             "the revision \"\(work.planned.script.revision)\" leaves behind what is not in force; \(consequence)",

@@ -11,6 +11,8 @@ final class Executor {
     let reporter: any Reporter
     /// The schema as the last committed revision left it; read once a run, then kept up to date.
     var knownSchema: SchemaSnapshot?
+    /// What was not in force at the commit of the revision before, where that ran in one transaction.
+    var knownUnsound: Set<String>?
     /// The tables that were there before the run's first script of another tool, by identity.
     var tablesBefore: Set<String>?
     /// The signals that make the run's batches wait; nil until they were asked for.
@@ -48,8 +50,11 @@ final class Executor {
             work.isOnline = try isBegun || isOnline(planned, isUndo: work.isUndo)
             journal?.setMode(work.isOnline ? "online" : "window")
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
-            work.hasSwitched = try !backend.ledger.objects(revision: planned.script.revision, kind: "switch").isEmpty
-            if planned.direction == .upgrade { work.unsoundBefore = try unsoundObjects() }
+            work.hasSwitched =
+                try record != nil
+                && !backend.ledger.objects(revision: planned.script.revision, kind: "switch").isEmpty
+            if planned.direction == .upgrade { work.unsoundBefore = try knownUnsound ?? unsoundObjects() }
+            knownUnsound = nil
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(
                 items.filter { !work.done.contains($0.ordinal) }, script: planned.script, isOnline: work.isOnline)
@@ -144,7 +149,8 @@ final class Executor {
             try checkInterruption()
             if isLast { for proof in try proofs ?? runChecks(work: work) { try backend.ledger.add(proof) } }
             if isLast, work.planned.direction == .upgrade {
-                try refuseUnsound(work: work, consequence: "nothing was committed")
+                let found = try refuseUnsound(work: work, consequence: "nothing was committed")
+                if !work.isOnline { knownUnsound = found }
             }
             try recordLedger(isLast: isLast, work: &work)
             try backend.commitWork()

@@ -152,11 +152,17 @@ public final class Ledger {
 
     /// The objects of a revision (of all where it is nil), of one kind (of all where it is nil), oldest first.
     public func objects(revision: String? = nil, kind: String? = nil) throws(DatabaseError) -> [ObjectRecord] {
-        try session.query(
+        try objects(revision: revision, kinds: kind.map { [$0] } ?? [])
+    }
+
+    /// - Parameter kinds: all where empty.
+    public func objects(revision: String? = nil, kinds: [String]) throws(DatabaseError) -> [ObjectRecord] {
+        let isOfKind = kinds.isEmpty ? "" : "AND kind IN (\(kinds.map(\.quotedLiteral).joined(separator: ", ")))"
+        return try session.query(
             """
             SELECT id, run_id, revision, item, kind, name, detail FROM \(table("object"))
-            WHERE ($1 = '' OR revision = $1) AND ($2 = '' OR kind = $2) ORDER BY id
-            """, [.text(revision ?? ""), .text(kind ?? "")]
+            WHERE ($1 = '' OR revision = $1) \(isOfKind) ORDER BY id
+            """, [.text(revision ?? "")]
         ).map { row in
             var object = ObjectRecord(
                 runID: row.int("run_id") ?? 0, revision: row.text("revision") ?? "",

@@ -68,7 +68,7 @@ extension PostgreSQLBackend {
     func brokenTriggers() throws -> [Difference] {
         guard facts.hasLedger else { return [] }
         var differences: [Difference] = []
-        for record in try (Self.triggerKinds + ["follower"]).flatMap({ try ledger.objects(kind: $0) })
+        for record in try ledger.objects(kinds: Self.triggerKinds + ["follower"])
             .compactMap({ TriggerRecord(json: $0.detail) })
         {
             func add(_ message: String) { differences.append(Difference(table: record.source, message: message)) }
@@ -98,7 +98,7 @@ extension PostgreSQLBackend {
 
     /// Runs `body` while the tool's own triggers on a table are off: what they would do the tool does itself.
     func withoutOwnTriggers<Result>(on table: TableName, _ body: () throws -> Result) throws -> Result {
-        let triggers = try Self.triggerKinds.flatMap { try ledger.objects(kind: $0) }
+        let triggers = try ledger.objects(kinds: Self.triggerKinds)
             .compactMap { TriggerRecord(json: $0.detail) }.flatMap(\.triggers)
             .filter { $0.table == quoted(table) }
         func set(_ state: String) throws {
@@ -124,9 +124,7 @@ extension PostgreSQLBackend {
     }
 
     public func removeTriggers(ofRevision revision: String, context: StepContext) throws {
-        for kind in Self.triggerKinds {
-            for object in try ledger.objects(revision: revision, kind: kind) { try removeTrigger(object) }
-        }
+        for object in try ledger.objects(revision: revision, kinds: Self.triggerKinds) { try removeTrigger(object) }
     }
 
     /// The triggers of one item.

@@ -63,40 +63,57 @@ extension PostgreSQLBackend {
             "REVOKE ALL ON \(target) FROM \(roles); COMMENT ON TABLE \(target) IS \(comment.quotedLiteral)")
     }
 
-    /// Compares rows and hashes of both, and with a key row by row.
+    /// Compares row by row where there is a key to pair them by, and rows and hashes of both where there is none.
+    /// - Returns: rows and hash of both.
     /// - Throws: `MigratorError`, status difference, with the keys.
     func compare(
         _ source: CatalogRelation, with copy: TableName, columns: [String], key: String?
     ) throws -> (rows: Int, hash: String) {
         let name = TableName(schema: source.schema, source.name)
-        let original = try contentHash(of: name, columns: columns)
         let copied = try contentHash(of: copy, columns: columns)
-        var keys: [String] = []
+        let keys: [String]
+        let isEqual: Bool
         if let key {
-            // By the key's text: operators of other types' schemas are out of the pinned search path.
-            func side(_ relation: String) -> String {
-                "SELECT s.\(key.quotedIdentifier)::text AS k, \(Self.rowText(columns, of: "s")) AS r FROM \(relation) s"
-            }
-            keys = try withPinnedOutput {
-                try session.query(
-                    """
-                    SELECT coalesce(a.k, b.k) FROM (\(side(source.quoted))) a
-                    FULL JOIN (\(side(quoted(copy)))) b ON a.k = b.k
-                    WHERE a.r IS DISTINCT FROM b.r ORDER BY 1 LIMIT 11
-                    """
-                ).compactMap { $0[0].asText }
-            }
+            keys = try differingKeys(of: name, and: copy, columns: columns, key: key)
+            isEqual = keys.isEmpty
+        } else {
+            keys = []
+            isEqual = try contentHash(of: name, columns: columns) == copied
         }
-        guard keys.isEmpty, original.rows == copied.rows, original.hash == copied.hash else {
+        guard isEqual else {
+            let rows = try session.scalar("SELECT count(*) FROM \(source.quoted)").asInt ?? 0
             throw MigratorError(
                 "backup-differs", .difference,
                 "the backup \"\(copy.name)\" is not equal to \"\(source.name)\"",
                 hint: "run the command again; if it happens again, report it",
-                details: ["\(original.rows.counted("row")) in the table, \(copied.rows.grouped) in the backup"]
+                details: ["\(rows.counted("row")) in the table, \(copied.rows.grouped) in the backup"]
                     + keys.prefix(10).map { "\(key ?? "key") \($0) differs" }
                     + (keys.count > 10 ? ["and more"] : []))
         }
-        return (original.rows, original.hash)
+        return (copied.rows, copied.hash)
+    }
+
+    /// The first eleven, in one pass over both tables.
+    private func differingKeys(
+        of table: TableName, and copy: TableName, columns: [String], key: String
+    ) throws -> [String] {
+        let comparison = ColumnComparison(session: session)
+        let types = try comparison.types(of: quoted(table))
+        func side(_ alias: String, _ column: String) -> String { "\(alias).\(column.quotedIdentifier)" }
+        let differs = columns.map { comparison.differs(side("s", $0), side("c", $0), type: types[$0]) }
+        // By the key's text where need be: operators of other types' schemas are out of the pinned search path.
+        let isExact = types[key].map(ColumnComparison.exactTypes.contains) ?? false
+        let place = isExact ? "" : "::text COLLATE \"C\""
+        return try withPinnedOutput {
+            try session.query(
+                """
+                SELECT coalesce(\(side("s", key)), \(side("c", key)))::text AS key
+                FROM \(quoted(table)) s FULL JOIN \(quoted(copy)) c
+                    ON \(side("s", key))\(place) = \(side("c", key))\(place)
+                WHERE \(differs.joined(separator: " OR ")) ORDER BY 1 LIMIT 11
+                """
+            ).compactMap { $0[0].asText }
+        }
     }
 
     // MARK: Names in the way

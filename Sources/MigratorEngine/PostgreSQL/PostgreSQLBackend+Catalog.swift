@@ -36,6 +36,7 @@ extension PostgreSQLBackend {
             let query = SchemaSnapshotQuery(
                 schema: schema, serverVersion: facts.version, isForNamed: relations != nil)
             try session.execute("PREPARE \(statement) AS \(query.text)")
+            keptQueries?.insert(statement)
         }
         let rows = try session.query("EXECUTE \(statement)")
         let backups = facts.hasLedger ? try session.query(backupsQuery).compactMap { $0[0].asText } : []

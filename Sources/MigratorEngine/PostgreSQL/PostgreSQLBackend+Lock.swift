@@ -151,6 +151,7 @@ extension PostgreSQLBackend {
     private func attempt(
         _ locks: [String], isolation: String, run: RunIdentity, options: RunOptions
     ) throws {
+        keptQueries = nil
         let patience = min(Self.patience, options.lockTimeout.settingMilliseconds)
         // Statements of scripts wait for other tables' locks as long as the command allows, not for ever; while the
         // application writes they too give up at once, for everybody behind them waits as well.

@@ -6,23 +6,8 @@ extension PostgreSQLBackend {
     /// before it. A table that it has created has system columns of its own making; nobody else knows it yet.
     /// - Parameter taken: those that it took at once, by the names that the tables had then; some may be gone.
     func heldLocks(taken: [TableLock]) throws -> [String] {
-        let held = try session.query(
-            """
-            SELECT l.relation, l.mode, c.relname
-            FROM pg_catalog.pg_locks l
-            LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
-            LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
-            AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-            AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-            AND (c.oid IS NULL OR c.relkind IN ('r', 'p', 'v', 'm', 'f')
-                AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', $1)
-                AND n.nspname NOT LIKE 'pg\\_temp\\_%'
-                AND CASE WHEN c.relkind = 'v' THEN age(c.xmin) > 0 ELSE EXISTS (
-                    SELECT FROM pg_catalog.pg_attribute a
-                    WHERE a.attrelid = c.oid AND a.attnum = -6 AND age(a.xmin) > 0) END)
-            ORDER BY l.mode, c.relname
-            """, [.text(ledger.schema)])
+        try keep([heldLocksQuery])
+        let held = try session.query("EXECUTE \(heldLocksQuery.name)")
         var locks: [String] = []
         func add(_ mode: String, _ name: String) {
             let lock = "\(mode) on \(name)"
@@ -40,6 +25,27 @@ extension PostgreSQLBackend {
         // Indexes go with their tables, so that a relation which is gone is told of only where nothing else is.
         if locks.isEmpty, !held.isEmpty { locks.append("ACCESS EXCLUSIVE on what it dropped") }
         return locks
+    }
+
+    private var heldLocksQuery: KeptQuery {
+        KeptQuery(
+            name: "migrator_held_locks",
+            text: """
+                SELECT l.relation, l.mode, c.relname
+                FROM pg_catalog.pg_locks l
+                LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
+                LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
+                AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+                AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+                AND (c.oid IS NULL OR c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', \(ledger.schema.quotedLiteral))
+                    AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+                    AND CASE WHEN c.relkind = 'v' THEN age(c.xmin) > 0 ELSE EXISTS (
+                        SELECT FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = c.oid AND a.attnum = -6 AND age(a.xmin) > 0) END)
+                ORDER BY l.mode, c.relname
+                """)
     }
 
     private static let lockModes = [

@@ -4,20 +4,16 @@ extension PostgreSQLBackend {
     /// By the locks that the transaction holds, and by catalog rows that it wrote where no lock says so
     /// (GRANT, comments on constraints). Over-inclusive, never the other way round, but for what was dropped or
     /// renamed: the caller knows those by their names of before.
-    ///
-    /// Two round trips: what is kept prepared, since a script may have done away with it; then everything else.
     public func touchedSchema() throws -> TouchedSchema? {
-        let prepared = try session.query(
-            "SELECT name FROM pg_catalog.pg_prepared_statements WHERE name IN ($1, $2)",
-            [.text(Self.touchedStatement), .text(SchemaSnapshotQuery.namedStatement)])
-        if prepared.count < 2 { try prepareMissing(Set(prepared.compactMap { $0[0].asText })) }
+        let snapshotQuery = SchemaSnapshotQuery(schema: schema, serverVersion: facts.version, isForNamed: true)
+        try keep([touchedQuery, KeptQuery(name: SchemaSnapshotQuery.namedStatement, text: snapshotQuery.text)])
         // Parameterless, so that the statements can go together and keep their generic plans. The search path is the
         // schema alone meanwhile, so that texts do not depend on the session's own.
         let results = try session.queryAll(
             """
             SELECT set_config('migrator.path', current_setting('search_path'), false);
             SET search_path = \(schema.quotedIdentifier);
-            EXECUTE \(Self.touchedStatement);
+            EXECUTE \(touchedQuery.name);
             EXECUTE \(SchemaSnapshotQuery.namedStatement);
             SELECT set_config('search_path', current_setting('migrator.path'), false)
             \(facts.hasLedger ? "; \(backupsQuery)" : "")
@@ -29,30 +25,18 @@ extension PostgreSQLBackend {
             definitions: snapshot(of: results[2], backups: backups.compactMap { $0[0].asText }))
     }
 
-    private static let touchedStatement = "migrator_touched"
-
-    private func prepareMissing(_ prepared: Set<String>) throws {
-        if !prepared.contains(Self.touchedStatement) {
-            try session.execute("PREPARE \(Self.touchedStatement) AS " + touchedQuery)
-        }
-        if !prepared.contains(SchemaSnapshotQuery.namedStatement) {
-            let query = SchemaSnapshotQuery(schema: schema, serverVersion: facts.version, isForNamed: true)
-            try session.execute("PREPARE \(SchemaSnapshotQuery.namedStatement) AS \(query.text)")
-        }
-    }
-
     /// The relations as one array, which becomes what the snapshot's query asks for as well.
     ///
     /// Catalog rows are looked at only where the transaction has updated some: there is no index for xmin. CREATE
     /// TABLE updates rows of pg_class, and none of the far larger pg_attribute.
     /// `age(xmin) <= 0` means written by this transaction, its subtransactions, or one that began after it.
-    private var touchedQuery: String {
+    private var touchedQuery: KeptQuery {
         func isWritten(_ catalog: String, _ kinds: [String]) -> String {
             (["current_setting('track_counts') = 'off'"]
                 + kinds.map { "pg_stat_get_xact_tuples_\($0)('pg_catalog.\(catalog)'::regclass) > 0" })
                 .joined(separator: " OR ")
         }
-        return """
+        let text = """
             WITH written AS MATERIALIZED (
                 SELECT \(isWritten("pg_class", ["updated"])) AS is_class,
                        \(isWritten("pg_attribute", ["updated"])) AS is_attribute,
@@ -90,5 +74,6 @@ extension PostgreSQLBackend {
                    set_config('\(SchemaSnapshotQuery.namesSetting)', coalesce(array_agg(name)::text, '{}'), false)
             FROM named
             """
+        return KeptQuery(name: "migrator_touched", text: text)
     }
 }

@@ -11,6 +11,8 @@ public final class PostgreSQLBackend: TableAccess {
     var facts: ServerFacts
     /// Those that the open transaction took at its beginning.
     var takenLocks: [TableLock] = []
+    /// The names of the queries that the server keeps prepared; nil where it has to be asked.
+    var keptQueries: Set<String>?
     /// `system identifier/database oid`, once asked for.
     var systemIdentity: String??
 

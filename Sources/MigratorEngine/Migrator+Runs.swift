@@ -76,6 +76,7 @@ extension Migrator {
             try checkInterruption()
             let record = records.first { $0.revision == planned.script.revision }
             do {
+                try checkVariables(of: planned)
                 if planned.direction == .upgrade, record == nil {
                     try recordPerformance(before: planned.script.revision)
                 }
@@ -106,11 +107,13 @@ extension Migrator {
         let from = try backend.ledger.revisions(isBrief: true).last?.revision
         let run = try backend.ledger.beginRun(origin(), direction: direction, from: from, to: target)
         let journal = RunJournal(runID: run.id)
+        journal.isRecorded = backend.session is RecordingSession
         backend.ledger.journal = journal
         defer { backend.ledger.journal = nil }
         if direction != nil { measure(.before) }
         let executor = Executor(backend: backend, run: run, options: options, reporter: reporter)
         executor.isInterrupted = isInterrupted
+        executor.variables = variables
         var report = RunReport(from: from, to: from, runID: run.id)
         do {
             try body(executor, &report)
@@ -132,7 +135,7 @@ extension Migrator {
 
     /// For the report; a run does not fail for it.
     private func measure(_ moment: SizeRecord.Moment) {
-        guard !backend.session.isInTransaction else { return }
+        guard !backend.session.isInTransaction, !(backend.session is RecordingSession) else { return }
         do {
             try backend.session.beginReading()
             try backend.waitBriefly()
@@ -166,7 +169,8 @@ extension Migrator {
         let host = isNamed ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : "unknown"
         let user = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(getuid())"
         return Ledger.RunOrigin(
-            command: command, toolVersion: toolVersion, user: user, host: host, pid: Int(getpid()),
+            command: command, toolVersion: toolVersion, user: user, host: host,
+            pid: backend.session is RecordingSession ? 0 : Int(getpid()),
             backendPID: (backend.session as? PostgreSQLSession)?.backendPID)
     }
 

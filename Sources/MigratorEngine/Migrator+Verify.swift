@@ -44,7 +44,9 @@ extension Migrator {
 
         let records = try backend.ledger.revisions()
         let planning = try self.planning(records)
-        let applied = try records.map { AppliedScript(record: $0, script: try planning.recordedScript(of: $0)) }
+        let applied = try records.map {
+            AppliedScript(record: $0, script: try planning.recordedScript(of: $0).filledForChecks(with: variables))
+        }
         let contexts = ([backend] + readers).map {
             VerificationContext(
                 backend: $0, level: options.level, applied: applied, drift: planning.drift,

@@ -10,6 +10,8 @@ public final class Migrator {
     public let scripts: [Script]
     /// What stands beside them: scenarios and named queries.
     public var checkFiles: [CheckFile] = []
+    /// Values of the scripts' variables.
+    public var variables: [String: String] = [:]
     public let toolVersion: String
     /// The command as it was given, for the ledger; no database URL, no password.
     public let command: String

@@ -16,7 +16,7 @@ extension Statement {
     /// - Parameter position: characters from 1 within `text`.
     func location(ofCharacter position: Int) -> ScriptLocation {
         var place = location
-        for scalar in text.unicodeScalars.prefix(position - 1) {
+        for scalar in shown.unicodeScalars.prefix(writtenOffset(of: position - 1)) {
             if scalar == "\n" {
                 place.line += 1
                 place.column = 1
@@ -25,5 +25,15 @@ extension Statement {
             }
         }
         return place
+    }
+
+    /// What stands at an offset of the text with values stood there in the file.
+    private func writtenOffset(of offset: Int) -> Int {
+        var shift = 0
+        for replacement in replacements where replacement.start <= offset {
+            if offset < replacement.start + replacement.length { return replacement.start + shift }
+            shift += replacement.writtenLength - replacement.length
+        }
+        return offset + shift
     }
 }

@@ -7,6 +7,8 @@ struct Planning {
     let planner: Planner
     /// By revision: the script as it was applied.
     private let recorded: [String: Script]
+    /// Values of the scripts' variables.
+    var variables: [String: String] = [:]
 
     /// - Parameter recordedText: the script of a revision as the ledger keeps it, for one whose file has changed or gone.
     /// - Throws: `ScriptError` also for what is malformed in a script that was read by its header only, unless it is
@@ -60,7 +62,7 @@ struct Planning {
         guard let applied = planner.applied.first(where: { $0.revision == record.revision }) else {
             return try recordedScript(of: record)
         }
-        return planner.script(toUndo: applied)
+        return try planner.script(toUndo: applied).filled(with: variables)
     }
 
     func recordedScript(of record: RevisionRecord) throws -> Script {
@@ -82,9 +84,15 @@ struct Planning {
         return try readable(worded { () throws(PlanError) in try planner.plan(downgradeTo: Target(target)) })
     }
 
-    /// The plan, with every script of it parsed: what is malformed is found before anything runs.
+    /// The plan, with every script of it parsed and its variables filled in: what is malformed or missing is found
+    /// before anything runs.
     private func readable(_ plan: Plan) throws -> Plan {
-        for step in plan.steps { _ = try step.script.sections() }
+        var plan = plan
+        for index in plan.steps.indices {
+            let script = plan.steps[index].script
+            _ = try script.sections()
+            if !plan.steps[index].isForgetOnly { plan.steps[index].script = try script.filled(with: variables) }
+        }
         return plan
     }
 
@@ -129,8 +137,10 @@ extension Migrator {
     }
 
     func planning(_ records: [RevisionRecord]) throws -> Planning {
-        try Planning(
+        var planning = try Planning(
             scripts: scripts, records: records, dialect: backend.session.dialect,
             recordedText: { try self.backend.ledger.script(of: $0) })
+        planning.variables = variables
+        return planning
     }
 }

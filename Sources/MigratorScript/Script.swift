@@ -26,6 +26,8 @@ public final class Script: Sendable {
     public let checksum: String
     /// Where another tool's script comes from; nil for this tool's own.
     public let origin: ScriptOrigin?
+    /// What `-x` may give values to.
+    public let variables: [DeclaredVariable]
     private let source: SourceText?
     /// Of another tool's script: as this tool would have it.
     private let translation: String?
@@ -35,12 +37,13 @@ public final class Script: Sendable {
     init(
         source: SourceText, dialect: Dialect, revision: String, revises: String?, revisesLocation: ScriptLocation,
         message: String, mode: MigrationMode?, isTransactional: Bool, renames: [DeclaredRename],
-        origin: ScriptOrigin?, sections: Sections?
+        origin: ScriptOrigin?, variables: [DeclaredVariable], sections: Sections?
     ) {
         location = ScriptLocation(file: source.file, line: 1)
         self.source = source
         translation = nil
         self.origin = origin
+        self.variables = variables
         self.dialect = dialect
         self.revision = revision
         self.revises = revises
@@ -71,6 +74,7 @@ public final class Script: Sendable {
         self.origin = origin
         mode = nil
         renames = []
+        variables = []
         source = nil
         translation = text
         parsed = Mutex(Sections(upgrade: upgrade, downgrade: downgrade))
@@ -87,6 +91,16 @@ public final class Script: Sendable {
             known = sections
             return sections
         }
+    }
+
+    /// The same script, its variables filled in; of this tool's own only.
+    func parsed(with values: [String: String], isTolerant: Bool = false) throws(ScriptError) -> Script {
+        guard let source else { return self }
+        var parser = try ScriptParser(source: source.whole(), dialect: dialect)
+        parser.isFileNamed = false
+        parser.values = values
+        parser.isTolerant = isTolerant
+        return try parser.script()
     }
 
     public var upgrade: Section {

@@ -1,6 +1,6 @@
 extension ScriptParser {
     static let headerDirectives = [
-        "revision", "revises", "message", "mode", "transaction", "renames", "origin",
+        "revision", "revises", "message", "mode", "transaction", "renames", "origin", "variables",
     ]
     static let sectionDirectives = ["upgrade", "downgrade", "irreversible"]
     static let itemDirectives = [
@@ -68,6 +68,9 @@ extension ScriptParser {
             }
             header.mode = mode
         case "renames": header.renames += try renames(&reader)
+        case "variables":
+            try once(header.variables.isEmpty)
+            header.variables = try variables(&reader)
         case "origin":
             try once(header.origin == nil)
             let word = reader.word()

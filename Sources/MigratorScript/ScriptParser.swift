@@ -40,6 +40,10 @@ struct ScriptParser {
     var block: (condition: Condition, offset: Int, items: [Item])?
     /// Whether the file's name must begin with the revision.
     var isFileNamed = true
+    /// What variables stand for; nil leaves them as they are written.
+    var values: [String: String]?
+    /// Whether statements may lack values; mappings and queries never do.
+    var isTolerant = false
 
     enum Direction: String { case upgrade, downgrade }
 
@@ -51,6 +55,7 @@ struct ScriptParser {
         var isTransactional: Bool?
         var renames: [DeclaredRename] = []
         var origin: ScriptOrigin?
+        var variables: [DeclaredVariable] = []
     }
 
     init(source: SourceText, dialect: Dialect) throws(ScriptError) {
@@ -125,16 +130,10 @@ struct ScriptParser {
             source: source, dialect: dialect, revision: revision, revises: revises.parent,
             revisesLocation: revises.location, message: header.message ?? fileMessage(after: revision),
             mode: header.mode, isTransactional: header.isTransactional ?? true, renames: header.renames,
-            origin: header.origin, sections: sections)
+            origin: header.origin, variables: header.variables, sections: sections)
     }
 
     // MARK: Statements
-
-    func statement(_ range: Range<Int>) -> Statement {
-        Statement(
-            text: source.text(range), location: source.location(range.lowerBound),
-            offset: range.lowerBound + source.skipped)
-    }
 
     private mutating func take(_ range: Range<Int>) throws(ScriptError) {
         let offset = range.lowerBound
@@ -150,7 +149,7 @@ struct ScriptParser {
                     "take the statement away: each revision runs in one transaction; or say -- migrator:transaction off",
                 at: offset)
         }
-        add(.statement(statement(range)), at: offset)
+        add(.statement(try statement(range, isNeeded: !isTolerant)), at: offset)
     }
 
     private func controlsTransaction(_ range: Range<Int>) -> Bool {
@@ -173,7 +172,7 @@ struct ScriptParser {
                 hint: "write the statement on the next line")
         }
         position += 1
-        let statement = statement(range)
+        let statement = try statement(range)
         guard StatementTraits(statement, dialect: dialect).isQuery else {
             throw source.error(
                 "not-a-query", "the statement of \"\(directive)\" must be a SELECT", hint: "write a SELECT",

@@ -62,6 +62,21 @@ public struct Statement: Sendable, Equatable {
     public var location: ScriptLocation
     /// UTF-8 bytes from the start of the file (line endings as in the file).
     public var offset: Int
+    /// With its variables as they are written; nil where it has none, or none is filled in.
+    public var written: String?
+    /// Where in `text` values stand, in their order; in characters.
+    public var replacements: [Replacement] = []
+
+    public struct Replacement: Sendable, Equatable {
+        /// The variable's.
+        public var name: String
+        public var start: Int
+        public var length: Int
+        public var writtenLength: Int
+    }
+
+    /// For people and the ledger: without values, which may be secrets.
+    public var shown: String { written ?? text }
 
     public init(text: String, location: ScriptLocation, offset: Int) {
         self.text = text

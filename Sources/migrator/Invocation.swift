@@ -76,7 +76,7 @@ final class Invocation {
         return try open(try find(setup), setup, .writing) { [] }.examine()
     }
 
-    private func find(_ setup: Setup) throws -> DatabaseLocator {
+    func find(_ setup: Setup) throws -> DatabaseLocator {
         let (locator, environment) = try setup.database()
         self.locator = locator
         self.environment = environment
@@ -86,7 +86,7 @@ final class Invocation {
         return locator
     }
 
-    private func open(
+    func open(
         _ locator: DatabaseLocator, _ setup: Setup, _ access: DatabaseOpening.Access,
         scripts: () throws -> [Script]
     ) throws -> Migrator {
@@ -104,6 +104,8 @@ final class Invocation {
         let migrator = Migrator(
             backend: backend, scripts: scripts, toolVersion: toolVersion, command: commandLine,
             reporter: reporter)
+        if !scripts.isEmpty { try Migrator.checkVariables(named: setup.givenVariables, scripts: scripts) }
+        migrator.variables = setup.variables
         migrator.isInterrupted = { Interruption.isRequested }
         migrator.watchSession = Interruption.register
         return migrator
@@ -127,13 +129,17 @@ final class Invocation {
         }
     }
 
-    /// The command as it was given, without what names a database.
+    /// The command as it was given, without what names a database, and without the values of variables.
     var commandLine: String {
         var words: [String] = ["migrator"]
         var rest = arguments[...]
         while let word = rest.popFirst() {
             if word == "--database" {
                 _ = rest.popFirst()
+            } else if word == "-x" {
+                words.append("-x " + (rest.popFirst() ?? "").prefix { $0 != "=" })
+            } else if word.hasPrefix("-x") {
+                words.append("-x " + word.dropFirst(2).drop { $0 == "=" }.prefix { $0 != "=" })
             } else if !word.hasPrefix("--database="), !word.contains("://") {
                 words.append(word)
             }
@@ -157,6 +163,11 @@ final class Invocation {
 }
 
 extension DatabaseLocator {
+    /// Of a SQLite database: whether it has been made.
+    var isFileThere: Bool {
+        if case .sqlite(let path) = self { Files.exists(path) } else { false }
+    }
+
     var dialect: Dialect {
         switch self {
         case .postgresql: .postgresql

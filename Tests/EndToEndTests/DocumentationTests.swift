@@ -54,7 +54,7 @@ import Testing
         return store
     }
 
-    @Test(arguments: ["other-tools", "reports", "runbook", "tutorial"])
+    @Test(arguments: ["other-tools", "reports", "runbook", "sql", "tutorial"])
     func `What a page shows is what happens`(_ name: String) throws {
         let page = try page(name)
         #expect(page.steps.count > 8)

@@ -64,7 +64,7 @@ extension Statement {
     /// The statement's first words on one line, up to its first parenthesis and 60 characters.
     var title: String {
         var title = ""
-        for character in text {
+        for character in shown {
             if character == "(" || title.count >= 60 { break }
             if character.isWhitespace {
                 if !title.isEmpty && title.last != " " { title.append(" ") }
@@ -74,5 +74,21 @@ extension Statement {
         }
         while title.last == " " { title.removeLast() }
         return title
+    }
+}
+
+extension Item {
+    /// The statements that it holds or is.
+    var statements: [Statement] {
+        switch action {
+        case .statement(let statement): [statement]
+        case .verify(let check): [check.query]
+        case .switchTable(let move), .copy(let move): [move.mapping].compactMap(\.self)
+        case .sync(let sync): [sync.mapping, sync.back?.mapping].compactMap(\.self)
+        case .ensure(let ensure): [ensure.mapping]
+        case .fill(let fill): [fill.mapping]
+        case .exceptions(let exceptions): [exceptions.mapping]
+        default: []
+        }
     }
 }

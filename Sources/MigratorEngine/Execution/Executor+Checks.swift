@@ -34,6 +34,7 @@ extension Executor {
                     location: check.query.location, details: violations.shown)
             }
             backend.ledger.journal?.endStep()
+            (backend.session as? RecordingSession)?.expectNone(check.query.text, "\"\(check.title)\" does not hold")
             reporter.report(
                 .stepFinished(
                     item.item.action.title, rows: nil, duration: clock.now - start, details: ["holds"]))

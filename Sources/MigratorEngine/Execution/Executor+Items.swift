@@ -176,7 +176,7 @@ extension Executor {
         _ statement: Statement, work: inout RevisionWork, context: StepContext
     ) throws -> StepOutcome {
         let traits = StatementTraits(statement, dialect: backend.session.dialect)
-        reporter.report(.statement(statement.text))
+        reporter.report(.statement(statement.shown))
         if traits.definition?.kind == .alterTable, traits.identifiers.contains("rename") {
             work.comparesEverything = true
         }

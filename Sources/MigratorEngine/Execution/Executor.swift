@@ -17,6 +17,8 @@ final class Executor {
     var tablesBefore: Set<String>?
     /// The signals that make the run's batches wait; nil until they were asked for.
     var armedSignals: (any LoadSignals)??
+    /// Values of the scripts' variables.
+    var variables: [String: String] = [:]
     /// Asked before each item and each commit.
     var isInterrupted: @Sendable () -> Bool = { false }
 
@@ -133,9 +135,11 @@ final class Executor {
         }
         try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
         backend.ledger.journal?.watchLocks()
+        let recording = backend.session as? RecordingSession
         let schemaBefore = knownSchema
         do {
             if knownSchema == nil { knownSchema = try backend.schemaSnapshot(of: nil) }
+            try recording?.began(work.planned)
             work.missingBefore = try work.creatable.filter { try !exists($0) }
             if work.planned.direction == .downgrade, !work.isOnline {
                 // First, since on SQLite a trigger that names a dropped table breaks every later ALTER TABLE.
@@ -174,6 +178,7 @@ final class Executor {
         case .upgrade:
             try recordFingerprints(work: work)
             try recordCreated(work: work)
+            if isLast, !work.planned.script.variables.isEmpty { try recordVariables(work: work) }
             let record = work.record(state: isLast ? .applied : .upgrading)
             ledger.writeLater([ledger.setting(of: record, script: work.planned.script.text)])
         case .downgrade:

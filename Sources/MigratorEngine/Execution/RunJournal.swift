@@ -41,6 +41,8 @@ final class RunJournal {
     }
 
     let runID: Int
+    /// What a run took is not what its script will take: nothing is written.
+    var isRecorded = false
     private let start = ContinuousClock.now
     var pending = Entries()
     /// Written in the open transaction.
@@ -198,7 +200,7 @@ final class RunJournal {
 
     /// Leaves what has come together for the end of the open transaction.
     func write(to ledger: Ledger, isLast: Bool = false) throws {
-        guard !pending.isEmpty else { return }
+        guard !pending.isEmpty, !isRecorded else { return }
         if !isLast, pending.isPatient, lastWrite.duration(to: .now) < Self.interval { return }
         for (step, stride) in pending.thinned { try ledger.thinSamples(of: step, every: stride, run: runID) }
         ledger.writeLater(

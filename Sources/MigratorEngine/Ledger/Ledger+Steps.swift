@@ -48,7 +48,9 @@ extension Ledger {
 
     /// SQLite binds at most 32,766 values in one statement, PostgreSQL 65,535.
     func additions(of steps: [StepRecord]) -> [LedgerWrite] {
-        stride(from: 0, to: steps.count, by: 500).map { start in
+        // How long it took to write a script is not how long the script takes.
+        let isRecorded = session is RecordingSession
+        return stride(from: 0, to: steps.count, by: 500).map { start in
             var parameters: [SQLValue] = []
             var tuples: [String] = []
             for step in steps[start..<min(start + 500, steps.count)] {
@@ -57,7 +59,7 @@ extension Ledger {
                     SQLValue(step.runID), SQLValue(step.attempt), .text(step.revision),
                     .text(step.direction.rawValue), SQLValue(step.item), .text(step.kind), .text(step.title),
                     .text(step.state.rawValue), SQLValue(step.intent), SQLValue(step.rows),
-                    SQLValue(step.duration.milliseconds), .text(step.details.joined(separator: "\n")),
+                    SQLValue(isRecorded ? 0 : step.duration.milliseconds), .text(step.details.joined(separator: "\n")),
                 ]
                 let places = (1...12).map { "$\(first + $0)" }.joined(separator: ", ")
                 tuples.append("(\(places), \(now))")

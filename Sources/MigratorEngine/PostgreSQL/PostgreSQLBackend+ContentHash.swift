@@ -18,24 +18,25 @@ extension PostgreSQLBackend {
     public func contentHash(
         of table: TableName, columns: [String], algorithm: String?
     ) throws -> (rows: Int, hash: String, algorithm: String) {
-        let relation = quoted(table)
         let isOld = algorithm == Self.oldHashAlgorithm
-        let types = isOld ? [:] : try ColumnComparison(session: session).types(of: relation)
-        let row = try withPinnedOutput {
-            try session.query(
-                isOld
-                    ? """
-                    SELECT count(*) AS rows, \(Self.hashSums("r.digest")) AS hash
-                    FROM (SELECT md5(\(Self.rowText(columns, of: "s"))) AS digest FROM \(relation) s) r
-                    """
-                    : """
-                    SELECT count(*) AS rows, coalesce(sum(hashtextextended(hash_record_extended(
-                        \(Self.hashedRow(columns, types: types, of: "s")), 0)::text, 0)), 0)::text AS hash
-                    FROM \(relation) s
-                    """
-            ).first
-        }
+        let query =
+            isOld
+            ? """
+            SELECT count(*) AS rows, \(Self.hashSums("r.digest")) AS hash
+            FROM (SELECT md5(\(Self.rowText(columns, of: "s"))) AS digest FROM \(quoted(table)) s) r
+            """ : try contentHashQuery(of: table, columns: columns)
+        let row = try withPinnedOutput { try session.query(query).first }
         return (row?.int("rows") ?? 0, row?.text("hash") ?? "", isOld ? Self.oldHashAlgorithm : Self.hashAlgorithm)
+    }
+
+    /// Yields rows and hash; to be run with pinned output.
+    func contentHashQuery(of table: TableName, columns: [String]) throws -> String {
+        let types = try ColumnComparison(session: session).types(of: quoted(table))
+        return """
+            SELECT count(*) AS rows, coalesce(sum(hashtextextended(hash_record_extended(
+                \(Self.hashedRow(columns, types: types, of: "s")), 0)::text, 0)), 0)::text AS hash
+            FROM \(quoted(table)) s
+            """
     }
 
     /// A row as the server is to hash it. The constant keeps a row of one column, or of none, a row.

@@ -11,6 +11,8 @@ struct SchemaSnapshotQuery {
     var serverVersion: Int
     /// Of single relations of any schema, or of all of `schema`.
     var isForNamed: Bool
+    /// An SQL expression of the schema's name, where only the server knows it.
+    var schemaExpression: String?
 
     static let relationsSetting = "migrator.relations"
     static let namesSetting = "migrator.names"
@@ -30,7 +32,7 @@ struct SchemaSnapshotQuery {
             c.relname = ANY (current_setting('\(Self.namesSetting)')::name[])
             AND n.nspname || '.' || c.relname = ANY (current_setting('\(Self.relationsSetting)')::text[])
             """
-            : "n.nspname = \(schema.quotedLiteral)"
+            : "n.nspname = \(schemaExpression ?? schema.quotedLiteral)"
         return """
             SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind, c.relowner, c.relacl, c.relpersistence,
                    c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.relpartbound,
@@ -206,17 +208,17 @@ struct SchemaSnapshotQuery {
 
     /// Row filters and column lists came with PostgreSQL 15.
     private var publications: String {
-        let details =
-            serverVersion >= 150_000
-            ? """
-            , 'columns ' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
-                FROM unnest(pr.prattrs) u (n) JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid AND a.attnum = u.n),
-            'where ' || pg_get_expr(pr.prqual, pr.prrelid)
-            """ : ""
+        let details = serverVersion >= 150_000 ? Self.publicationDetails : ""
         return """
             concat_ws(' ', 'publication', quote_ident(p.pubname)\(details))
             FROM rel JOIN pg_catalog.pg_publication_rel pr ON pr.prrelid = rel.oid
             JOIN pg_catalog.pg_publication p ON p.oid = pr.prpubid
             """
     }
+
+    static let publicationDetails = """
+        , 'columns ' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
+            FROM unnest(pr.prattrs) u (n) JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid AND a.attnum = u.n),
+        'where ' || pg_get_expr(pr.prqual, pr.prrelid)
+        """
 }

@@ -43,6 +43,7 @@ extension Rehearsal {
             backend: backend, scripts: source.scripts, toolVersion: source.toolVersion, command: "migrator rehearse",
             reporter: RehearsalReporter(source.reporter, locks: scratch.locks))
         migrator.checkFiles = source.checkFiles
+        migrator.variables = source.variables
         migrator.isInterrupted = source.isInterrupted
         migrator.watchSession = options.register
         let position = try scratch.logPosition()

@@ -116,7 +116,7 @@ extension SQLiteBackend {
             let mapping = try mapping(statement, source: current, target: old, key: switched.key, forEnsure: true)
             columns = mapping.columns
             base = mapping.select
-            let read = try (session as? SQLiteSession)?.readsOf(mapping.select) ?? []
+            let read = try (session.unwrapped as? SQLiteSession)?.readsOf(mapping.select) ?? []
             dropped = current.writable.filter { column in
                 !read.contains { isSameName($0.table, current.name) && isSameName($0.column, column.name) }
             }

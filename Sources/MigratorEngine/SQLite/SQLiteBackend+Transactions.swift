@@ -53,7 +53,7 @@ extension SQLiteBackend {
 
     private func beginPatiently(options: RunOptions, reporter: any Reporter) throws {
         let start = ContinuousClock.now
-        let sqlite = session as? SQLiteSession
+        let sqlite = session.unwrapped as? SQLiteSession
         let usual = sqlite?.busyTimeout
         sqlite?.busyTimeout = min(.milliseconds(500), options.lockTimeout)
         defer { if let usual { sqlite?.busyTimeout = usual } }

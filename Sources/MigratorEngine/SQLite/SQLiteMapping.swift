@@ -180,7 +180,7 @@ extension SQLiteBackend {
             }.count
             guard references == 1 else { return "it names \"\(source.name)\" \(references) times" }
         }
-        guard let session = session as? SQLiteSession else { return "it cannot be analysed" }
+        guard let session = session.unwrapped as? SQLiteSession else { return "it cannot be analysed" }
         let analysis: SQLiteAnalysis
         do {
             analysis = try session.analysis(of: mapping.shadowed(""))

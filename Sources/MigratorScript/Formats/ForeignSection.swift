@@ -97,7 +97,7 @@ struct ForeignSection {
             case (.statement(let range), .boundary(let boundary)):
                 parser.add(.transaction(boundary), at: range.lowerBound)
             case (.statement(let range), .plain):
-                parser.add(.statement(parser.statement(range)), at: range.lowerBound)
+                parser.add(.statement(try parser.statement(range)), at: range.lowerBound)
             case (.directive(let offset, let rest), _):
                 var reader = DirectiveReader(source: source, offset: offset, rest: rest)
                 let name = DirectiveReader(source: source, offset: offset, rest: rest).firstWord

@@ -3,7 +3,7 @@
 enum ArgumentPreparation {
     // Lists, which cost nothing at the start of the program.
     private static let globalValueOptions = [
-        "--database", "--migrations", "--schema", "--config", "--env", "--env-file", "--color", "--dialect",
+        "--database", "--migrations", "--schema", "--config", "--env", "--env-file", "--color", "--dialect", "-x",
     ]
     private static let globalFlags = ["--json", "--quiet", "--verbose"]
     private static let ownValueOptions = [

@@ -35,6 +35,12 @@ struct GlobalOptions: ParsableArguments {
     var envFile: String?
 
     @Option(
+        name: .customShort("x"),
+        help: ArgumentHelp(
+            "A value of a variable that scripts declare; may be given several times.", valueName: "name=value"))
+    var variables: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             "Wait for a server that does not answer yet; without a duration for 60s.", valueName: "duration"))
     var waitForDatabase: DurationArgument?

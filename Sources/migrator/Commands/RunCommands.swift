@@ -8,11 +8,16 @@ struct UpgradeCommand: ToolCommand {
 
     @Argument(help: "The revision to go to.")
     var target: String
+    @OptionGroup var script: ScriptArguments
     @OptionGroup var run: RunArguments
     @OptionGroup var global: GlobalOptions
 
     func perform(_ invocation: Invocation) throws -> ExitStatus {
         let options = try run.options()
+        if script.sql {
+            return try invocation.printScript(
+                target, direction: .upgrade, dialect: script.dialect.dialect, options: options)
+        }
         if run.dryRun {
             let report = try invocation.migrator(.reading).plan(target, direction: .upgrade, options: options)
             PlanOutput.show(report, invocation)
@@ -33,6 +38,7 @@ struct DowngradeCommand: ToolCommand {
     var target: String
     @Option(help: ArgumentHelp("Accept that exactly so many rows are lost.", valueName: "rows"))
     var acceptLoss: Int?
+    @OptionGroup var script: ScriptArguments
     @OptionGroup var run: RunArguments
     @OptionGroup var global: GlobalOptions
 
@@ -44,6 +50,10 @@ struct DowngradeCommand: ToolCommand {
                 hint: "name the number that the refusal names")
         }
         options.acceptedLoss = acceptLoss
+        if script.sql {
+            return try invocation.printScript(
+                target, direction: .downgrade, dialect: script.dialect.dialect, options: options)
+        }
         if run.dryRun {
             let report = try invocation.migrator(.reading).plan(
                 target, direction: .downgrade, options: options)

@@ -9,6 +9,8 @@ struct Configuration: Equatable {
         var format: ScriptFormat?
         var schema: String?
         var ledgerSchema: String?
+        /// Values of the scripts' variables, as they are written: they may name environment variables.
+        var variables: [String: String] = [:]
     }
 
     /// The file's absolute path.

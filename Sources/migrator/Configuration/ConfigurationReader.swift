@@ -7,8 +7,10 @@ struct ConfigurationReader {
     var text: String
     var shownFile: String
 
-    private static let settingKeys = ["database", "migrations", "format", "schema", "ledger_schema"]
-    private static let commonKeys = ["default_environment", "migrations", "format", "schema", "ledger_schema"]
+    private static let settingKeys = ["database", "migrations", "format", "schema", "ledger_schema", "variables"]
+    private static let commonKeys = [
+        "default_environment", "migrations", "format", "schema", "ledger_schema", "variables",
+    ]
 
     func read(file: String) throws -> Configuration {
         let table = try table()
@@ -64,7 +66,24 @@ struct ConfigurationReader {
         Configuration.Settings(
             migrations: try string("migrations", of: table), format: try format(of: table),
             schema: try string("schema", of: table),
-            ledgerSchema: try string("ledger_schema", of: table))
+            ledgerSchema: try string("ledger_schema", of: table), variables: try variables(of: table))
+    }
+
+    private func variables(of table: TOMLTable) throws -> [String: String] {
+        guard let value = table["variables"] else { return [:] }
+        guard let section = value.table else {
+            throw broken("\"variables\" must hold names and texts", location(table.place(of: ["variables"])))
+        }
+        var variables: [String: String] = [:]
+        for name in section.keys {
+            guard case .text(let text)? = section[name] else {
+                throw broken(
+                    "the variable \"\(name)\" must be a text", location(section.place(of: [name])),
+                    hint: "put it in double quotes")
+            }
+            variables[name] = text
+        }
+        return variables
     }
 
     private func format(of table: TOMLTable) throws -> ScriptFormat? {

@@ -15,6 +15,10 @@ struct Setup {
     var format: ScriptFormat?
     var schema: String?
     var ledgerSchema: String
+    /// Values of the scripts' variables: `-x`, the environment's, the file's.
+    var variables: [String: String]
+    /// Those of `-x`.
+    var givenVariables: [String]
     private var options: GlobalOptions
 
     init(_ options: GlobalOptions) throws {
@@ -63,9 +67,28 @@ struct Setup {
         format = options.format ?? settings.format ?? common.format
         schema = options.schema ?? settings.schema ?? common.schema
         ledgerSchema = settings.ledgerSchema ?? common.ledgerSchema ?? "migrator"
+        let given = try Self.given(options.variables)
+        givenVariables = given.keys.sorted()
+        let file = configuration.map { Files.shown($0.file, in: Files.workingFolder) } ?? ""
+        let configured = common.variables.merging(settings.variables) { $1 }
+        variables = try configured.mapValues { try Self.expanded($0, at: ScriptLocation(file: file, line: 1)) }
+            .merging(given) { $1 }
         if schema?.isEmpty == true || migrations.isEmpty {
             throw MigratorError("usage", .usage, "an empty name is given for the schema or the folder")
         }
+    }
+
+    /// `NAME=VALUE`, several times; the last one of a name counts.
+    private static func given(_ texts: [String]) throws -> [String: String] {
+        var values: [String: String] = [:]
+        for text in texts {
+            guard let sign = text.firstIndex(of: "="), sign > text.startIndex else {
+                throw MigratorError(
+                    "usage", .usage, "-x takes NAME=VALUE", hint: "for example -x TENANT=acme")
+            }
+            values[String(text[..<sign])] = String(text[text.index(after: sign)...])
+        }
+        return values
     }
 
     /// A variable that is set to something.

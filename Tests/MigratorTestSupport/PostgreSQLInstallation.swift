@@ -48,7 +48,11 @@ public struct PostgreSQLInstallation: Sendable {
 
     /// The words that run a server program as the unprivileged user.
     func command(_ tool: String, _ arguments: [String]) -> [String] {
-        let words = [folder + "/" + tool] + arguments
+        asUser([folder + "/" + tool] + arguments)
+    }
+
+    /// The words that run any program so.
+    public func asUser(_ words: [String]) -> [String] {
         guard let user, let account = getpwnam(user) else { return words }
         let ids = ["--reuid=\(account.pointee.pw_uid)", "--regid=\(account.pointee.pw_gid)"]
         return ["/usr/bin/setpriv"] + ids + ["--clear-groups", "--"] + words

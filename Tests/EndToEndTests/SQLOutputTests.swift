@@ -39,7 +39,7 @@ import Testing
                 ALTER TABLE people ADD COLUMN email text;
                 CREATE INDEX \(isPostgreSQL ? "CONCURRENTLY " : "")people_email ON people (email);
                 UPDATE people SET age = 7 WHERE id = 1;
-                \(isPostgreSQL ? "COMMENT ON TABLE pets IS 'animals';" : "")
+                \(isPostgreSQL ? "COMMENT ON TABLE pets IS 'animals'; CREATE INDEX CONCURRENTLY ON pets (owner_id);" : "")
 
                 -- migrator:downgrade
                 DROP INDEX people_email;

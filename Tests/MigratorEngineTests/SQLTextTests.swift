@@ -23,7 +23,8 @@ import Testing
         let session = try SQLiteSession(path: ":memory:", access: .create)
         defer { session.close() }
         let values: [SQLValue] = [
-            .null, .integer(.min + 1), .integer(0), .real(0.1), .real(1e300), .real(-.infinity), .real(.leastNonzeroMagnitude),
+            .null, .integer(.min + 1), .integer(0), .real(0.1), .real(1e300), .real(-.infinity),
+            .real(.leastNonzeroMagnitude),
             .real(3),
             .text(""), .text("it's\n$1"), .text("a\u{0}b"), .blob([]), .blob([0, 255, 39]),
         ]

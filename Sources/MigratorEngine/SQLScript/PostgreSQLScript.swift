@@ -9,7 +9,7 @@ struct PostgreSQLScript {
     let plan: Plan
     let script: SQLScript
     /// Writes what it is given into the script.
-    private let ledger: Ledger
+    let ledger: Ledger
 
     init(writer: ScriptWriter, plan: Plan, script: SQLScript) {
         self.writer = writer
@@ -126,9 +126,9 @@ struct PostgreSQLScript {
             """
             WITH run AS (
                 INSERT INTO \(runs) (command, direction, from_revision, to_revision, epoch, tool_version, user_name,
-                    backend_pid, started_at)
+                    host, backend_pid, started_at)
                 SELECT \(values.joined(separator: ", ")), epoch, \(writer.toolVersion.quotedLiteral), session_user,
-                    pg_backend_pid(), clock_timestamp() FROM \(fence) RETURNING id)
+                    coalesce(host(inet_client_addr()), 'a local connection'), pg_backend_pid(), clock_timestamp() FROM \(fence) RETURNING id)
             UPDATE pg_temp.migrator_script SET run_id = (SELECT id FROM run)
             """)
         script.add("UPDATE \(fence) SET run_id = (SELECT run_id FROM pg_temp.migrator_script)")
@@ -161,7 +161,7 @@ struct PostgreSQLScript {
         }
     }
 
-    private func addBeginning(isFirst: Bool) {
+    func addBeginning(isFirst: Bool) {
         script.add("BEGIN")
         script.add("SET LOCAL lock_timeout = \(max(1, writer.options.lockTimeout.settingMilliseconds))")
         script.add("CALL pg_temp.migrator_begin(\(isFirst))")
@@ -240,34 +240,6 @@ struct PostgreSQLScript {
             ("NOT VALID", "is not validated"), ("DISABLE", "disabled"), (" ON ONLY ", "is not valid"),
         ].filter { words, _ in texts.contains { $0.firstRange(of: words) != nil } }
         return "ARRAY[\(endings.map(\.1.quotedLiteral).joined(separator: ", "))]::text[]"
-    }
-
-    /// Its intent is committed before it, and its end behind it, so that a run can go on where the script has stopped.
-    private func addOutside(
-        _ item: FlatItem, _ statement: Statement, isFirst: Bool, _ work: inout RevisionWork
-    ) throws {
-        let state: RevisionRecord.State = work.planned.direction == .upgrade ? .upgrading : .downgrading
-        func commit() throws {
-            try ledger.add(work.steps)
-            work.steps = []
-            try ledger.set(work.record(state: state), script: work.planned.script.text)
-            script.add("CALL pg_temp.migrator_follow()")
-            script.add("COMMIT")
-        }
-        addBeginning(isFirst: isFirst)
-        work.add(item, state: .intent, intent: "", outcome: StepOutcome(), duration: .zero)
-        try commit()
-        script.add(statement.text)
-        if case .create(let index?, let table)? = StatementTraits(statement, dialect: .postgresql).concurrentIndex {
-            let schema = index.schema ?? table.schema
-            let name = (schema.map { "\($0.quotedIdentifier)." } ?? "") + index.name.quotedIdentifier
-            script.addGuard(
-                "(SELECT indisvalid AND indisready FROM pg_index WHERE indexrelid = to_regclass(\(name.quotedLiteral)))",
-                "index \"\(index.name)\" was built but is not valid")
-        }
-        addBeginning(isFirst: false)
-        work.add(item, outcome: StepOutcome(), duration: .zero)
-        try commit()
     }
 }
 

@@ -186,6 +186,8 @@ public protocol Backend: TableAccess {
     /// A `switch` in a downgrade section whose upgrade stands in the ledger: back to what was, with every write since.
     func revertSwitch(_ move: Move, record: ObjectRecord, context: StepContext) throws -> StepOutcome
     func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome
+    /// Until the transaction ends, nobody else writes to the table.
+    func holdStill(_ table: TableName) throws
     /// Registers key and values of columns that are about to go; `where any value is not null`.
     func archiveColumns(_ columns: [String], of table: TableName, context: StepContext) throws -> StepOutcome
     /// Everything that steps of this revision left running (triggers, functions of sync, ensure, fill) and that the

@@ -117,7 +117,7 @@ extension Executor {
     }
 
     /// A registered backup of the whole table that this upgrade or downgrade made. Where the backup and the end of
-    /// the table are transactions of their own, rows may have come between: they are archived as well.
+    /// the table are transactions of their own, something may have been written between: it is archived as well.
     private func hasFreshBackup(of table: InventoryTable, work: RevisionWork, context: StepContext) throws -> Bool {
         let backup = try backend.ledger.backups().last {
             $0.runID >= work.attempt && $0.source == table.name && $0.schema == table.schema
@@ -125,10 +125,20 @@ extension Executor {
         }
         guard let backup else { return false }
         let name = TableName(schema: table.schema, table.name)
-        if work.isOnline, backup.kind == .archive, try rowCount(name) != backup.rows {
+        if work.isOnline, backup.kind == .archive, try !isAsArchived(name, backup) {
             for detail in try backend.archive([name], context: context).details { reporter.report(.note(detail)) }
         }
         return true
+    }
+
+    /// Whether a table that nobody writes to any more has the very content of its archive.
+    private func isAsArchived(_ table: TableName, _ backup: BackupRecord) throws -> Bool {
+        try backend.holdStill(table)
+        guard try backend.columnNames(of: table) == backup.columns, try rowCount(table) == backup.rows else {
+            return false
+        }
+        return try backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm).hash
+            == backup.hash
     }
 
     private func rowCount(_ table: TableName) throws -> Int {

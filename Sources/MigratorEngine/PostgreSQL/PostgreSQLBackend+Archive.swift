@@ -9,13 +9,17 @@ extension PostgreSQLBackend {
         for table in tables {
             guard try tableExists(table) else { continue }
             // Until the table is gone, nobody writes what the archive would lack.
-            try session.execute("LOCK TABLE \(quoted(table)) IN ACCESS EXCLUSIVE MODE")
+            try holdStill(table)
             guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(table)))").asBool else { continue }
             let outcome = try makeBackup(of: table, kind: .archive, context: context)
             total += outcome.rows ?? 0
             details += outcome.details
         }
         return StepOutcome(rows: total, details: details)
+    }
+
+    public func holdStill(_ table: TableName) throws {
+        try session.execute("LOCK TABLE \(quoted(table)) IN ACCESS EXCLUSIVE MODE")
     }
 
     /// Key and values of columns that are about to go, for rows that have any.

@@ -16,6 +16,9 @@ extension SQLiteBackend {
         return try makeBackup(of: source, kind: .table, context: context)
     }
 
+    /// A transaction that writes keeps out all others.
+    public func holdStill(_ table: TableName) throws {}
+
     public func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome {
         // Triggers that mention a table about to be dropped would make every later ALTER TABLE fail.
         if context.direction == .downgrade { try removeTriggers(ofRevision: context.revision, context: context) }

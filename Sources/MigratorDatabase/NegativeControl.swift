@@ -19,6 +19,8 @@ public enum NegativeControl: String, Sendable {
     case trigger = "trigger"
     /// SQLite: a reply that is copied before its turn brings the messages above it along.
     case parents = "parents"
+    /// SQLite: the trigger that leads an update of a two-way sync's target back.
+    case wayBack = "way-back"
     /// The clean comparison before the cut-over.
     case comparison = "comparison"
 

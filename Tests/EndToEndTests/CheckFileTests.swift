@@ -41,7 +41,7 @@ import Testing
         #expect(result.status == 0, "\(result.standardOutput)\(result.standardError)")
         let functional = try Self.checks(result, "functional")
         #expect(functional.allSatisfy { $0["verdict"] as? String == "exact" })
-        #expect(functional.count == (dialect == .postgresql ? 20 : 12))
+        #expect(functional.count == (dialect == .postgresql ? 20 : 13))
         #expect(try Self.checks(result, "performance").count == 9)
         #expect(try Self.rows(store) == before)
         // Without being asked for they are not played.

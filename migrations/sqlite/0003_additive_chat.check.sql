@@ -99,6 +99,24 @@ DELETE FROM messages WHERE content = 'check: not for me';
 -- migrator:verify nothing of it is left
 SELECT id FROM enhanced_messages WHERE content = 'check: not for me';
 
+-- migrator:scenario new code writes, old code reads
+-- migrator:given there are two users
+SELECT count(*) >= 2 FROM users;
+-- migrator:given messages is what 0002 made of it
+SELECT count(*) = 4 FROM pragma_table_info('messages')
+WHERE name IN ('is_read', 'is_deleted', 'is_deleted_by_sender', 'reply_to_id');
+INSERT INTO messages (sender_id, recipient_id, content)
+SELECT min(id), max(id), 'check: first' FROM users;
+INSERT INTO enhanced_messages (conversation_id, sender_id, content)
+SELECT conversation_id, recipient_id, 'check: from new code' FROM messages WHERE content = 'check: first';
+-- migrator:expect messages has it, to the other of the two
+SELECT n.recipient_id = f.sender_id AND n.conversation_id = f.conversation_id
+FROM messages n, messages f WHERE n.content = 'check: from new code' AND f.content = 'check: first';
+UPDATE message_status SET status = 'read', read_at = CURRENT_TIMESTAMP
+WHERE message_id = (SELECT id FROM messages WHERE content = 'check: from new code');
+-- migrator:expect read in the one is read in the other
+SELECT is_read FROM messages WHERE content = 'check: from new code';
+
 -- migrator:query load a conversation
 -- migrator:parameters
 SELECT sender_id, recipient_id FROM messages ORDER BY id DESC LIMIT 1;

@@ -2,9 +2,9 @@
 -- migrator:revises 0002
 -- migrator:message Add conversations, statuses, presence and enhanced messages
 
--- Additive: old code goes on writing `messages`, and triggers place what it writes. `messages` may be what 0002 made,
--- or an older table, adopted with `stamp 0002`: without replies and files, with messages to groups, and with a `status`
--- in the place of `is_read` and `read_at`.
+-- Additive: old code goes on writing `messages`, new code the new tables, and triggers lead both ways. `messages` may be
+-- what 0002 made, or an older table, adopted with `stamp 0002`: without replies and files, with messages to groups, and
+-- with a `status` in the place of `is_read` and `read_at`.
 
 -- migrator:upgrade
 -- migrator:leftovers message_status, enhanced_messages, conversation_participants, conversations, user_presence
@@ -109,32 +109,54 @@ WHERE m.sender_id IS NOT NULL AND m.recipient_id IS NOT NULL;
 
 CREATE INDEX idx_messages_conversation_id ON messages (conversation_id, created_at);
 
+-- Old code goes on writing messages, new code writes enhanced_messages: each sees what the other does. Messages of a
+-- group, and those of somebody who is not one of a conversation's two people, have no place in messages.
 -- migrator:when column messages.reply_to_id exists
--- migrator:sync messages -> enhanced_messages key=id mapping=select
+-- migrator:sync messages <-> enhanced_messages key=id yields=enhanced_messages mapping=select
 SELECT id, conversation_id, sender_id, type AS kind, content, reply_to_id,
        file_url, file_name, file_size, file_type, created_at,
        CASE WHEN updated_at > created_at THEN updated_at END AS edited_at,
        CASE WHEN is_deleted THEN coalesce(deleted_at, updated_at, created_at) ELSE deleted_at END AS deleted_at
 FROM messages WHERE conversation_id IS NOT NULL;
+-- migrator:back
+SELECT e.id, e.sender_id, CASE WHEN c.user_lo = e.sender_id THEN c.user_hi ELSE c.user_lo END AS recipient_id,
+       e.kind AS type, coalesce(e.content, '') AS content, e.reply_to_id,
+       e.file_url, e.file_name, e.file_size, e.file_type, e.created_at, e.edited_at AS updated_at,
+       e.deleted_at IS NOT NULL AS is_deleted, e.deleted_at
+FROM enhanced_messages e JOIN conversations c ON c.id = e.conversation_id
+WHERE c.kind = 'direct' AND e.sender_id IN (c.user_lo, c.user_hi);
 -- migrator:end
 -- migrator:when column messages.reply_to_id missing
--- migrator:sync messages -> enhanced_messages key=id mapping=select
+-- migrator:sync messages <-> enhanced_messages key=id yields=enhanced_messages mapping=select
 SELECT id, conversation_id, sender_id, coalesce(type, 'text') AS kind, content, created_at
 FROM messages WHERE conversation_id IS NOT NULL;
+-- migrator:back
+SELECT e.id, e.sender_id, CASE WHEN c.user_lo = e.sender_id THEN c.user_hi ELSE c.user_lo END AS recipient_id,
+       e.kind AS type, e.content, e.created_at
+FROM enhanced_messages e JOIN conversations c ON c.id = e.conversation_id
+WHERE c.kind = 'direct' AND e.sender_id IN (c.user_lo, c.user_hi);
 -- migrator:end
 
 -- The application marks a message as read by either column. A status only ever moves upwards.
 -- migrator:when column messages.status missing
--- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
+-- migrator:ensure messages <-> message_status on=message_id,user_id key=id raise=status(sent,delivered,read)
 SELECT id AS message_id, recipient_id AS user_id,
        CASE WHEN is_read OR read_at IS NOT NULL THEN 'read' ELSE 'sent' END AS status, read_at
 FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+-- migrator:back
+SELECT s.message_id AS id, 1 AS is_read, s.read_at
+FROM message_status s JOIN messages m ON m.id = s.message_id AND m.recipient_id = s.user_id
+WHERE s.status = 'read';
 -- migrator:end
 -- migrator:when column messages.status exists
--- migrator:ensure messages -> message_status on=message_id,user_id raise=status(sent,delivered,read)
+-- migrator:ensure messages <-> message_status on=message_id,user_id key=id raise=status(sent,delivered,read)
 SELECT id AS message_id, recipient_id AS user_id,
        CASE WHEN status IN ('delivered', 'read') THEN status ELSE 'sent' END AS status
 FROM messages WHERE conversation_id IS NOT NULL AND recipient_id IS NOT NULL;
+-- migrator:back
+SELECT s.message_id AS id, s.status
+FROM message_status s JOIN messages m ON m.id = s.message_id AND m.recipient_id = s.user_id
+WHERE s.status IN ('delivered', 'read');
 -- migrator:end
 
 -- migrator:verify every message stands in the conversation of its two people

@@ -33,27 +33,21 @@ extension SQLiteBackend {
     }
 
     public func performSync(_ sync: Sync, context: StepContext) throws -> StepOutcome {
-        try requireOneWay(sync)
         guard let source = try table(sync.source) else { throw sourceMissing(sync.source, context: context) }
         let target = try requireTable(sync.target)
         let key = target.column(sync.key)?.name ?? sync.key
         let mapping = try mapping(sync.mapping, source: source, target: target, key: key)
         try requireRowLocal(mapping, sync.mapping)
         try requireOwnKeys(mapping, key: key, at: sync.mapping)
+        let back = try wayBack(of: sync, mapping, target: target, key: key)
         let outcome = try bring(mapping, to: target, key: key, check: "sync", context: context)
         try add(
             SQLiteTriggerStep(
                 kind: "sync", source: source.name, target: target.name, key: key, on: [], owner: nil,
                 raiseColumn: nil, raiseOrder: [], mapping: sync.mapping?.text, columns: mapping.columns,
-                isBeforeRow: false), context: context)
+                isBeforeRow: false, otherWay: back?.step.asOtherWay), context: context)
+        if let back { try lead(back, context: context) }
         return outcome
-    }
-
-    func requireOneWay(_ sync: Sync) throws {
-        guard sync.back != nil else { return }
-        throw MigratorError(
-            "two-way-sync", .refused, "a sync in both directions is not available yet",
-            hint: "use `sync \(sync.source) -> \(sync.target)`")
     }
 
     func requireRowLocal(_ mapping: SQLiteMapping, _ statement: Statement?) throws {
@@ -93,6 +87,7 @@ extension SQLiteBackend {
                 hint: "correct the mapping", location: ensure.mapping.location)
         }
         try add(step, context: context)
+        if let back = try wayBack(of: ensure, mapping, target: target) { try lead(back, context: context) }
         return StepOutcome(rows: rows, details: ["\(rows.counted("row")) written, every expected row is there"])
     }
 

@@ -4,8 +4,7 @@ import MigratorScript
 /// `sync`, `copy`, `ensure` and `fill` while other processes write.
 extension SQLiteBackend {
     func syncOnline(_ sync: Sync, _ work: OnlineWork) throws -> StepOutcome {
-        try requireOneWay(sync)
-        return try bringOnline(sync, kind: "sync", work)
+        try bringOnline(sync, kind: "sync", work)
     }
 
     /// The rows as they were at one moment: triggers keep both sides equal until that is proved, then they go.
@@ -22,18 +21,20 @@ extension SQLiteBackend {
         let placement = try placement(
             kind: kind, mapping: try mapping(sync.mapping, source: source, target: target, key: key),
             statement: sync.mapping, to: target, key: key)
+        let back = try wayBack(of: sync, placement.mapping, target: target, key: key)
         try place(placement, work)
         try work.phase("prove") {
             let (rows, passed) = try verify(placement, work)
             try brief(work, finishing: "prove", changesSchema: true) { next in
                 try requireFollowed(placement, work)
                 if kind == "sync" {
-                    try settle(placement.step, context: context)
+                    try settle(placement.step, otherWay: back?.step.asOtherWay, context: context)
                 } else {
                     try removeStep(kind: kind, context: context)
                 }
                 for trigger in work.checkpoint.notes["triggers"] ?? [] { try session.execute(trigger) }
                 try raiseSequence(of: target.name, to: try sequence(of: source.name))
+                if let back { try lead(back, context: context) }
                 try ledger.add(
                     ProofRecord(
                         runID: context.runID, revision: context.revision, item: context.item,
@@ -51,10 +52,11 @@ extension SQLiteBackend {
     }
 
     /// Every row is there: from now on a row's parents are, too.
-    private func settle(_ step: SQLiteTriggerStep, context: StepContext) throws {
+    private func settle(_ step: SQLiteTriggerStep, otherWay: SQLiteOtherWay?, context: StepContext) throws {
         for (object, kept) in try triggerSteps() where kept == step && object.revision == context.revision {
             var settled = kept
             settled.parents = nil
+            settled.otherWay = otherWay
             try ledger.updateObject(object.id, detail: try encodeJSON(settled))
         }
         try makeTriggers(of: step.source)
@@ -95,7 +97,11 @@ extension SQLiteBackend {
                     "\(missing.counted("row")) that \"\(target.name)\" must have are not there",
                     hint: "correct the mapping", location: ensure.mapping.location)
             }
-            try brief(work, finishing: "prove") { _ in try requireTriggers(of: mapping.source, work) }
+            let back = try wayBack(of: ensure, mapping, target: target)
+            try brief(work, finishing: "prove", changesSchema: back != nil) { _ in
+                try requireTriggers(of: mapping.source, work)
+                if let back { try lead(back, context: work.context) }
+            }
         }
         let rows = work.checkpoint.rows
         return StepOutcome(rows: rows, details: ["\(rows.counted("row")) written, every expected row is there"])

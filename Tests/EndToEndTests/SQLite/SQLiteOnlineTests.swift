@@ -159,7 +159,7 @@ import Testing
         return store
     }
 
-    @Test(arguments: phases) func `a kill at any batch is mended by the same command, whatever its mode`(
+    @Test(arguments: phases) func `a kill at any statement is mended by the same command, whatever its mode`(
         _ phase: Phase
     ) throws {
         let start = try Self.start(phase, count: 2300)
@@ -167,13 +167,18 @@ import Testing
         let undisturbed = try start.copy()
         let counted = try migrate(online, on: undisturbed, environment: ["MIGRATOR_FAIL_POINT": "count"]).checked()
         let wanted = try undisturbed.state()
-        let (_, commits) = try FailPointTests.counts(in: counted.standardError)
-        #expect(commits > 5)
+        let (statements, commits) = try FailPointTests.counts(in: counted.standardError)
+        #expect(commits > 5 && statements > commits)
         var points = stride(from: 1, through: commits, by: 3).map { commit in
             "\(["before", "during", "after"][commit / 3 % 3])-commit:\(commit)"
         }
+        // About ten of them, an odd number apart, so that they fall on different statements of a batch.
+        points += stride(from: 2, through: statements, by: statements / 10 | 1).map {
+            "\($0.isMultiple(of: 2) ? "before" : "after"):\($0)"
+        }
         if FailPointTests.isThorough {
             points = (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
+            points += (1...statements).flatMap { ["before:\($0)", "after:\($0)"] }
         }
         for (index, point) in points.enumerated() {
             let store = try start.copy()

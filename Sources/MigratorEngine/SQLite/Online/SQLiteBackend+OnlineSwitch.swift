@@ -30,6 +30,8 @@ extension SQLiteBackend {
                 try brief(work, finishing: "hide", changesSchema: true) { next in
                     try requireEmpty(target)
                     next.notes["target"] = [target.name]
+                    // Under the other name their definitions would name that one.
+                    try takeTriggers(of: target, &next)
                     _ = try hide(target)
                 }
             }

@@ -63,18 +63,22 @@ extension SQLiteBackend {
 
     /// The target's own triggers come off until its rows are all there, and the source's writes are followed.
     func follow(_ placement: SQLitePlacement, context: StepContext, _ next: inout Checkpoint) throws {
-        for trigger in try objects("trigger", of: placement.target.name)
-        where !isOwnTrigger(trigger.name, of: placement.target.name) {
+        try takeTriggers(of: placement.target, &next)
+        try follow(placement.step, context: context, &next)
+    }
+
+    /// Takes a table's own triggers off, and keeps their definitions with the checkpoint.
+    func takeTriggers(of table: SQLiteTable, _ next: inout Checkpoint) throws {
+        for trigger in try objects("trigger", of: table.name) where !isOwnTrigger(trigger.name, of: table.name) {
             try session.execute("DROP TRIGGER \(main(trigger.name))")
             next.notes["triggers", default: []].append(trigger.sql)
         }
-        try follow(placement.step, context: context, &next)
     }
 
     func follow(_ step: SQLiteTriggerStep, context: StepContext, _ next: inout Checkpoint) throws {
         try add(step, context: context)
         if NegativeControl.trigger.isLeftOut {
-            for event in ["insert", "update", "delete"] {
+            for event in Self.triggerEvents {
                 try session.execute("DROP TRIGGER IF EXISTS \(main("migrator_\(step.source)_\(event)"))")
             }
         }

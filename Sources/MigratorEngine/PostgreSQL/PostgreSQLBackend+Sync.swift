@@ -53,6 +53,11 @@ extension PostgreSQLBackend {
         }
         let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
+        // What goes from here because it was led away from the other side stays there.
+        let stay =
+            way.map {
+                "IF TG_OP = 'DELETE' AND OLD.\(key)::text = current_setting('\($0)_out', true) THEN RETURN NULL; END IF;"
+            } ?? ""
         var place = "\(upsert("NEW")); GET DIAGNOSTICS placed = ROW_COUNT;"
         if NegativeControl.upsert.isLeftOut {
             let changes = others.map { "\($0) = m.\($0)" }.joined(separator: ", ")
@@ -79,6 +84,7 @@ extension PostgreSQLBackend {
                     DELETE FROM \(target);
                     RETURN NULL;
                 END IF;
+                \(stay)
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
                     \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);

@@ -174,7 +174,10 @@ extension PostgreSQLBackend {
             inserts
             ? """
             IF was.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
+                -- The row that was led here may live on where this side cannot follow.
+                PERFORM set_config('\(way)_out', was.\(quotedKey)::text, true);
                 DELETE FROM \(target) AS t WHERE t.\(quotedKey) = was.\(quotedKey);
+                PERFORM set_config('\(way)_out', '', true);
             END IF;
             IF made.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
                 \(insert)

@@ -33,10 +33,14 @@ extension PostgreSQLBackend {
     func contentHashQuery(of table: TableName, columns: [String]) throws -> String {
         let types = try ColumnComparison(session: session).types(of: quoted(table))
         return """
-            SELECT count(*) AS rows, coalesce(sum(hashtextextended(hash_record_extended(
-                \(Self.hashedRow(columns, types: types, of: "s")), 0)::text, 0)), 0)::text AS hash
+            SELECT count(*) AS rows, coalesce(sum(\(Self.rowHash(columns, types: types, of: "s"))), 0)::text AS hash
             FROM \(quoted(table)) s
             """
+    }
+
+    /// The hash of a row, of which `hash-sum` is the sum.
+    static func rowHash(_ columns: [String], types: [String: String], of alias: String) -> String {
+        "hashtextextended(hash_record_extended(\(hashedRow(columns, types: types, of: alias)), 0)::text, 0)"
     }
 
     /// A row as the server is to hash it. The constant keeps a row of one column, or of none, a row.

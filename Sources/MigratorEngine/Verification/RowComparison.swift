@@ -8,6 +8,8 @@ struct RowComparison {
     var differenceCount = 0
     /// The first ten, by key.
     var differences: [Difference] = []
+    /// By name, what else the statement was asked for, in the same snapshot.
+    var tallies: [String: String] = [:]
 
     init() {}
 
@@ -26,24 +28,28 @@ struct RowComparison {
             showsValues: false)
     }
 
-    /// - Parameter condition: which rows of either side are meant, by their key.
+    /// - Parameters:
+    ///   - condition: which rows of either side are meant, by their key.
+    ///   - tallies: further expressions over the pairs, by name.
     init(
         expected: String, columns: [String], table: TableName, key: String, backend: any TableAccess,
-        condition: String?, judged: String?, showsValues: Bool
+        condition: String?, judged: String?, showsValues: Bool, tallies: [String: String] = [:]
     ) throws {
         let pairs = try PairedRows(
             expected: expected, columns: columns, table: table, key: key, backend: backend, condition: condition,
             judged: judged)
         let isDifferent = "ek IS NULL OR tk IS NULL OR (\(pairs.differs))"
+        let further = tallies.map { ", \($0.value) AS \($0.key)" }.joined()
         let counts = try backend.session.query(
             """
-            SELECT count(ek) AS expected, count(*) FILTER (WHERE \(isDifferent)) AS different
+            SELECT count(ek) AS expected, count(*) FILTER (WHERE \(isDifferent)) AS different\(further)
             FROM (\(pairs.select)
             ) AS pairs
             """
         ).first
         expectedRows = counts?.int("expected") ?? 0
         differenceCount = counts?.int("different") ?? 0
+        for name in tallies.keys { self.tallies[name] = counts?.text(name) }
         guard differenceCount > 0 else { return }
         let shown = try PairedRows(
             expected: expected, columns: columns, table: table, key: key, backend: backend, condition: condition,

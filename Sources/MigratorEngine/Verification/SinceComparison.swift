@@ -11,16 +11,27 @@ struct SinceComparison {
     /// Why the rows cannot be told apart, where they cannot.
     var endOfEvidence: String?
 
-    init(move: Move, backup: BackupRecord, table: TableName, _ context: VerificationContext) throws {
+    /// - Parameter suspects: the rows that may differ, where that has been found out before.
+    init(
+        move: Move, backup: BackupRecord, table: TableName, suspects: HashPass.Suspects = .all,
+        _ context: VerificationContext
+    ) throws {
         let backend = context.backend
         let mapping = try MappingSource(
             mapping: move.mapping, source: move.source, readFrom: table, target: move.target, backend: backend)
         let age = try EvidenceAge(backup: backup, backend: backend)
         endOfEvidence = age.end
+        var condition: String?
+        switch suspects {
+        case .none: return
+        case .some(let keys): condition = keys
+        case .all: break
+        }
         let isOld = age.isOld("version")
         // Not in stretches: the backup has no index.
         let pairs = try PairedRows(
-            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key, backend: backend)
+            expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key, backend: backend,
+            condition: condition)
         // What is equal is left out first, so that the columns are looked at once.
         let from = "FROM (\(pairs.select)\n) AS pairs WHERE (ek IS NULL OR tk IS NULL OR (\(pairs.differs)))"
         let isWrong = "tk IS NOT NULL AND \(isOld)"
@@ -40,7 +51,7 @@ struct SinceComparison {
         guard wrong > 0 else { return }
         let shown = try PairedRows(
             expected: mapping.select, columns: mapping.columns, table: move.target, key: move.key,
-            backend: backend, showsValues: context.showsValues)
+            backend: backend, condition: condition, showsValues: context.showsValues)
         wrongRows = try backend.session.query(
             "SELECT * FROM (\(shown.select)\n) AS pairs WHERE (ek IS NULL OR \(shown.differs)) AND \(isWrong) ORDER BY tk LIMIT 10"
         ).map { row in

@@ -151,6 +151,10 @@ import Testing
             check: "rows", key: "26",
             isBound: true),
         VerificationFault(
+            "a row that is not what its backup has", in: .renamed,
+            "UPDATE direct_messages_backup SET content = 'forged' WHERE id = 26", check: "rows", key: "26",
+            column: "content", isBound: true),
+        VerificationFault(
             "a stale backup in a backup's place",
             """
             CREATE TABLE stale AS SELECT * FROM direct_messages_backup; UPDATE stale SET read_at = NULL WHERE id = 4;

@@ -62,7 +62,7 @@ extension PostgreSQLBackend {
             }
 
             // 4
-            try waitForCutOver(work)
+            while try waitForCutOver(work) { try work.refuseBroken() }
             try pin(
                 [move.source, move.target] + sequences(of: plan.source.relation.oid, column: move.key), work)
             try brief(

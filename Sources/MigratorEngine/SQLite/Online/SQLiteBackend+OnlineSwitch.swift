@@ -18,8 +18,8 @@ extension SQLiteBackend {
         return try requireTable(TableName(name))
     }
 
-    /// 1. the rows, with triggers that keep both tables equal; 2. a clean comparison and the script's queries, again in
-    /// every run; 3. the cut-over, in one short transaction.
+    /// 1. the rows, with triggers that keep both tables equal; 2. a clean comparison, the script's queries and the
+    /// backup, again in every run; 3. the cut-over, in one short transaction.
     func switchOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         let context = work.context
         if !work.checkpoint.has("cut over") {
@@ -50,6 +50,7 @@ extension SQLiteBackend {
                 (rows, passed) = try verify(placement, work)
                 try work.runChecks(
                     shadow: "WITH \(name.quotedIdentifier) AS (SELECT * FROM \(target.qualified))")
+                try work.refuseBroken()
             } while try waitForCutOver(work)
 
             // 3

@@ -7,16 +7,24 @@ struct BackupCheck: VerificationCheck {
     let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.backend.ledger.backups().map { backup in
+        let others = try context.switchesJudgedByHash().map(\.backup.id)
+        return try context.backend.ledger.backups().filter { !others.contains($0.id) }.map { backup in
             try context.checkInterruption()
-            var result = try BackupCheck.result(
-                of: backup, backend: context.backend, countsOnly: context.level == .counts)
-            if result.verdict == .differences, context.level != .counts {
-                let rows = try changedRows(of: backup, context)
-                if !rows.isEmpty { (result.differences, result.differenceCount) = (rows, rows.count) }
-            }
-            return result
+            return try result(of: backup, content: nil, context)
         }
+    }
+
+    /// - Parameter content: rows and hash by the record's algorithm, where they are known already.
+    func result(
+        of backup: BackupRecord, content: (rows: Int, hash: String)?, _ context: VerificationContext
+    ) throws -> CheckResult {
+        var result = try BackupCheck.result(
+            of: backup, backend: context.backend, countsOnly: context.level == .counts, content: content)
+        if result.verdict == .differences, context.level != .counts {
+            let rows = try changedRows(of: backup, context)
+            if !rows.isEmpty { (result.differences, result.differenceCount) = (rows, rows.count) }
+        }
+        return result
     }
 
     /// The rows that made a backup another one, as far as they can be told.
@@ -59,7 +67,8 @@ struct BackupCheck: VerificationCheck {
     }
 
     static func result(
-        of backup: BackupRecord, backend: any Backend, countsOnly: Bool = false
+        of backup: BackupRecord, backend: any Backend, countsOnly: Bool = false,
+        content: (rows: Int, hash: String)? = nil
     ) throws -> CheckResult {
         let table = TableName(schema: backup.schema, backup.name)
         func result(_ verdict: Verdict, _ summary: String, rows: Int) -> CheckResult {
@@ -82,7 +91,9 @@ struct BackupCheck: VerificationCheck {
         guard backup.columns.allSatisfy(columns.contains) else {
             return result(.differences, "columns are missing", rows: 0)
         }
-        let now = try backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm)
+        let now =
+            try content.map { (rows: $0.rows, hash: $0.hash, algorithm: backup.algorithm) }
+            ?? backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm)
         guard now.algorithm == backup.algorithm else {
             return CheckResult(
                 check: "backups", subject: backup.name, verdict: .incomplete,

@@ -19,6 +19,11 @@ struct OrphanCheck: VerificationCheck {
             } + (try context.lostKeys(besides: declared))
         let results = try keys.map { key in
             try context.checkInterruption()
+            if context.level != .full, let backend = context.backend as? PostgreSQLBackend,
+                try backend.hasNoOrphans(key)
+            {
+                return inOrder(key)
+            }
             return try result(of: key, context.backend)
         }
         let broken = results.filter { $0.verdict != .exact }
@@ -45,16 +50,20 @@ struct OrphanCheck: VerificationCheck {
             """
     }
 
+    private func inOrder(_ key: ForeignKey) -> CheckResult {
+        CheckResult(check: name, subject: key.subject, verdict: .exact, summary: "every row finds its parent")
+    }
+
     func result(of key: ForeignKey, _ backend: any Backend) throws -> CheckResult {
         let from = orphans(of: key, isText: false, backend)
         let count = try backend.session.scalar("SELECT count(*) \(from)").asInt ?? 0
+        guard count > 0 else { return inOrder(key) }
         let shown = key.rowKey + key.columns
         let list = shown.map { "c.\($0.quotedIdentifier)" }.joined(separator: ", ")
-        let rows = count == 0 ? [] : try backend.session.query("SELECT \(list) \(from) ORDER BY \(list) LIMIT 10")
+        let rows = try backend.session.query("SELECT \(list) \(from) ORDER BY \(list) LIMIT 10")
         return CheckResult(
-            check: name, subject: key.subject, verdict: count == 0 ? .exact : .differences,
-            summary: count == 0
-                ? "every row finds its parent" : "\(count.counted("row points at", "rows point at")) nothing",
+            check: name, subject: key.subject, verdict: .differences,
+            summary: "\(count.counted("row points at", "rows point at")) nothing",
             differences: rows.map { row in
                 let values = row.values.map { $0.asText ?? "NULL" }
                 let own = values.prefix(key.rowKey.count).joined(separator: ",")

@@ -12,31 +12,29 @@ struct SwitchCheck: VerificationCheck {
     let readsRows = true
 
     func results(_ context: VerificationContext) throws -> [CheckResult] {
-        var results: [CheckResult] = []
-        for (index, applied) in context.applied.enumerated() where applied.record.state == .applied {
-            let later = context.applied.dropFirst(index + 1)
-            for item in try applied.script.upgrade.flatItems {
-                guard case .switchTable(let move) = item.action,
-                    try !later.contains(where: { try $0.switchesAway(move.target) }),
-                    try context.backend.tableExists(move.target)
-                else { continue }
-                results.append(try result(of: move, in: applied, context))
-            }
-        }
-        return results
+        try context.standingSwitches().flatMap { try results(of: $0, context) }
     }
 
-    private func result(
-        of move: Move, in applied: AppliedScript, _ context: VerificationContext
-    ) throws -> CheckResult {
+    private func results(of item: StandingSwitch, _ context: VerificationContext) throws -> [CheckResult] {
+        guard let judged = try item.judgedByHash(context), let backend = context.backend as? PostgreSQLBackend else {
+            return [try result(of: item, context)]
+        }
+        // The backup's own proof comes with it, so that it is read once.
+        let pass = try backend.hashPass(
+            judged.table, item.move.target, columns: judged.backup.columns, key: item.move.key)
+        let comparison = try SinceComparison(
+            move: item.move, backup: judged.backup, table: judged.table, suspects: pass.suspects, context)
+        return [
+            try BackupCheck().result(of: judged.backup, content: pass.content, context),
+            comparison.result(check: name, subject: item.subject, backup: judged.backup, rowsNow: pass.rows),
+        ]
+    }
+
+    private func result(of item: StandingSwitch, _ context: VerificationContext) throws -> CheckResult {
         let backend = context.backend
-        let subject = "\(move.target) since the switch"
+        let (move, subject) = (item.move, item.subject)
         let rows = try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(move.target))").asInt ?? 0
-        guard
-            let backup = try backend.ledger.backups().last(where: {
-                $0.revision == applied.record.revision && $0.source == move.source.name && $0.kind == .table
-            })
-        else {
+        guard let backup = try item.backup(context) else {
             return CheckResult(
                 check: name, subject: subject, verdict: .information,
                 summary: "\(rows.counted("row")) now; no backup to judge them by", figures: ["rowsNow": rows])
@@ -56,6 +54,53 @@ struct SwitchCheck: VerificationCheck {
         }
         let comparison = try SinceComparison(move: move, backup: backup, table: table, context)
         return comparison.result(check: name, subject: subject, backup: backup, rowsNow: rows)
+    }
+}
+
+/// A switch whose target is still in use.
+struct StandingSwitch {
+    var move: Move
+    var revision: String
+    var subject: String { "\(move.target) since the switch" }
+
+    func backup(_ context: VerificationContext) throws -> BackupRecord? {
+        try context.backend.ledger.backups().last {
+            $0.revision == revision && $0.source == move.source.name && $0.kind == .table
+        }
+    }
+
+    /// The backup by which the rows are judged, where one reading of both tables proves the backup and finds the rows:
+    /// where it is there, hashed as it is now, and its columns are those of the target.
+    func judgedByHash(_ context: VerificationContext) throws -> (backup: BackupRecord, table: TableName)? {
+        guard context.level != .counts, move.mapping == nil, let backend = context.backend as? PostgreSQLBackend,
+            let backup = try backup(context), backup.algorithm == PostgreSQLBackend.hashAlgorithm, !backup.hash.isEmpty
+        else { return nil }
+        let table = TableName(schema: backup.schema, backup.name)
+        guard try Set(backend.columnNames(of: table) ?? []) == Set(backup.columns),
+            try backend.canHash(table, move.target, columns: backup.columns, key: move.key)
+        else { return nil }
+        return (backup, table)
+    }
+}
+
+extension VerificationContext {
+    func standingSwitches() throws -> [StandingSwitch] {
+        var found: [StandingSwitch] = []
+        for (index, applied) in applied.enumerated() where applied.record.state == .applied {
+            let later = self.applied.dropFirst(index + 1)
+            for item in try applied.script.upgrade.flatItems {
+                guard case .switchTable(let move) = item.action,
+                    try !later.contains(where: { try $0.switchesAway(move.target) }),
+                    try backend.tableExists(move.target)
+                else { continue }
+                found.append(StandingSwitch(move: move, revision: applied.record.revision))
+            }
+        }
+        return found
+    }
+
+    func switchesJudgedByHash() throws -> [(backup: BackupRecord, table: TableName)] {
+        try standingSwitches().compactMap { try $0.judgedByHash(self) }
     }
 }
 

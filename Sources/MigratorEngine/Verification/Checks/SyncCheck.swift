@@ -21,12 +21,7 @@ struct SyncCheck: VerificationCheck {
         let mapping = try MappingSource(
             mapping: sync.mapping, source: sync.source, target: sync.target, backend: backend)
         if context.level == .counts { return try counted(sync, mapping, backend) }
-        let comparison = try RowComparison(
-            inStretches: mapping, table: sync.target, key: sync.key, context,
-            judged: sync.back == nil ? nil : { sync.rowsThatLeadBack(where: $0) })
-        let unplaced = try Unplaced(
-            sync: sync, mapping: mapping, script: applied.script, backend: backend,
-            checkInterruption: context.checkInterruption)
+        let (comparison, unplaced) = try SyncComparison.both(sync, mapping: mapping, script: applied.script, context)
         let count = comparison.differenceCount + unplaced.count
         return CheckResult(
             check: name, subject: "\(sync.source) -> \(sync.target)",
@@ -60,53 +55,6 @@ extension Sync {
         let key = key.quotedIdentifier
         let meant = condition.map { " AND (\($0))" } ?? ""
         return "\(key) IN (SELECT \(key) FROM (\(mapping.text)\n) AS back WHERE \(key) IS NOT NULL\(meant))"
-    }
-}
-
-/// Source rows that neither the mapping yields nor an `exceptions` step of the revision selects.
-struct Unplaced {
-    var count = 0
-    var differences: [Difference] = []
-
-    init(
-        sync: Sync, mapping: MappingSource, script: Script, backend: any TableAccess,
-        checkInterruption: () throws -> Void = {}
-    ) throws {
-        let key = sync.key.quotedIdentifier
-        try KeyStretches(of: sync.source, key: sync.key, backend: backend).forEach { condition in
-            try KeyStretches.narrows(mapping.select, to: condition, session: backend.session)
-        } _: { condition in
-            try checkInterruption()
-            let meant = condition.map { " AND (\($0))" } ?? ""
-            // Each database plans one of the two forms well over many rows, and the other one badly.
-            func isAbsent(_ select: String, _ column: String, _ meant: String = "") -> String {
-                switch backend.session.dialect {
-                case .postgresql:
-                    "NOT EXISTS (SELECT 1 FROM (SELECT * FROM (\(select)\n) AS y\(meant)) AS m WHERE m.\(column) = s.\(key))"
-                case .sqlite:
-                    "s.\(key) NOT IN (SELECT \(column) FROM (SELECT * FROM (\(select)\n) AS y\(meant)) AS m WHERE \(column) IS NOT NULL)"
-                }
-            }
-            var conditions = [isAbsent(mapping.select, key, condition.map { " WHERE \($0)" } ?? "")]
-            for item in try script.upgrade.flatItems {
-                guard case .exceptions(let exceptions) = item.action, exceptions.table.name == sync.source.name
-                else { continue }
-                conditions.append(isAbsent(exceptions.mapping.text, exceptions.key.quotedIdentifier))
-            }
-            let table = "(SELECT * FROM \(backend.quoted(sync.source)) AS x WHERE 1 = 1\(meant)) AS s"
-            let found = try backend.session.query("SELECT count(*) FROM \(table) WHERE \(conditions[0])").first?[0]
-                .asInt
-            guard let found, found > 0 else { return }
-            // What an exception explains is looked for only where something is to be explained.
-            let source = "FROM \(table) WHERE " + conditions.joined(separator: " AND ")
-            count += try backend.session.scalar("SELECT count(*) \(source)").asInt ?? 0
-            guard count > 0, differences.count < 10 else { return }
-            differences += try backend.session.query("SELECT s.\(key) AS key \(source) ORDER BY s.\(key) LIMIT 10")
-                .map {
-                    Difference(
-                        table: sync.source.name, key: $0.text("key"), message: "the row has no place in \(sync.target)")
-                }
-        }
     }
 }
 

@@ -1,0 +1,54 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Both sides of a sync row by row, and the source's rows that have no place.
+enum SyncComparison {
+    /// Which rows lead back, and which have no place, is answered by joins of their own. On PostgreSQL they are spared
+    /// where the keys show that nothing would come of them: where the rows that lead back have the keys of the whole
+    /// target, leaving out the others leaves out none; and where the mapping yields the keys of the whole source, every
+    /// row has its place.
+    static func both(
+        _ sync: Sync, mapping: MappingSource, script: Script, _ context: VerificationContext
+    ) throws -> (rows: RowComparison, unplaced: Unplaced) {
+        let backend = context.backend
+        let judged: ((String?) -> String)? = sync.back == nil ? nil : { sync.rowsThatLeadBack(where: $0) }
+        let type = try ColumnComparison(session: backend.session).types(of: backend.quoted(sync.target))[sync.key]
+        guard let tally = KeyTally(types: [type], backend.session) else {
+            return (
+                try RowComparison(inStretches: mapping, table: sync.target, key: sync.key, context, judged: judged),
+                try Unplaced(
+                    sync: sync, mapping: mapping, script: script, backend: backend,
+                    checkInterruption: context.checkInterruption)
+            )
+        }
+        var rows = RowComparison()
+        var unplaced = Unplaced(nothingSeenOf: sync, mapping: mapping, script: script, backend: backend)
+        let key = sync.key.quotedIdentifier
+        try KeyStretches(of: sync.target, key: sync.key, backend: backend).forEach { condition in
+            try KeyStretches.narrows(mapping.select, to: condition, session: backend.session)
+        } _: { condition in
+            try context.checkInterruption()
+            let meant = condition.map { " WHERE \($0)" } ?? ""
+            var tallies = [
+                "yielded": tally.sql(["ek"]), "found": tally.sql(["tk"]),
+                "source": """
+                (SELECT \(tally.sql([key], countsAll: true)) FROM \(backend.quoted(sync.source))\(meant))
+                """,
+            ]
+            if let back = sync.back?.mapping {
+                tallies["back"] = "(SELECT \(tally.sql([key])) FROM (\(back.text)\n) AS back\(meant))"
+            }
+            func compare(_ judged: String?, tallies: [String: String] = [:]) throws -> RowComparison {
+                try RowComparison(
+                    expected: mapping.select, columns: mapping.columns, table: sync.target, key: sync.key,
+                    backend: backend, condition: condition, judged: judged, showsValues: context.showsValues,
+                    tallies: tallies)
+            }
+            let stretch = try compare(nil, tallies: tallies)
+            let leadsBack = sync.back?.mapping == nil || stretch.tallies["back"] == stretch.tallies["found"]
+            rows.add(leadsBack ? stretch : try compare(judged?(condition)))
+            if stretch.tallies["source"] != stretch.tallies["yielded"] { try unplaced.look(where: condition) }
+        }
+        return (rows, unplaced)
+    }
+}

@@ -30,7 +30,7 @@ enum SyncComparison {
             try context.checkInterruption()
             let meant = condition.map { " WHERE \($0)" } ?? ""
             var tallies = [
-                "yielded": tally.sql(["ek"]), "found": tally.sql(["tk"]),
+                "yielded": tally.sql(["ek"]),
                 "source": """
                 (SELECT \(tally.sql([key], countsAll: true)) FROM \(backend.quoted(sync.source))\(meant))
                 """,
@@ -45,9 +45,12 @@ enum SyncComparison {
                     tallies: tallies)
             }
             let stretch = try compare(nil, tallies: tallies)
-            let leadsBack = sync.back?.mapping == nil || stretch.tallies["back"] == stretch.tallies["found"]
+            let yielded = stretch.tallies["yielded"]
+            // Without a difference the target has the keys that are yielded.
+            let leadsBack =
+                sync.back?.mapping == nil || stretch.differenceCount == 0 && stretch.tallies["back"] == yielded
             rows.add(leadsBack ? stretch : try compare(judged?(condition)))
-            if stretch.tallies["source"] != stretch.tallies["yielded"] { try unplaced.look(where: condition) }
+            if stretch.tallies["source"] != yielded { try unplaced.look(where: condition) }
         }
         return (rows, unplaced)
     }

@@ -21,8 +21,8 @@ import Testing
     }
 
     private static let keys = [
-        ("integer", "i"), ("bigint", "i - 1000"), ("uuid", "('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid"),
-        ("text", "'k' || i"),
+        ("integer", "i"), ("bigint", "i - 1000"), ("text", "'k' || i"),
+        ("uuid", "('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid"),
     ]
 
     /// What is done to a table, where `ROW` is its 1,000th row by the key and `NEXT` the one after it.

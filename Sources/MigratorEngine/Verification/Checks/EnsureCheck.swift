@@ -53,11 +53,11 @@ struct EnsureCheck: VerificationCheck {
             rows > Self.manyRows
         else { return false }
         let on = ensure.on.map(\.quotedIdentifier)
-        let rank = ensure.raise.map { [$0.rank(of: $0.column.quotedIdentifier)] } ?? []
+        let rank = ensure.raise.map { $0.rank(of: $0.column.quotedIdentifier) }
         return try backend.session.scalar(
             """
-            SELECT (SELECT \(tally.sql(on, further: rank, countsAll: true)) FROM (\(ensure.mapping.text)
-            ) AS m) = (SELECT \(tally.sql(on, further: rank)) FROM \(backend.quoted(ensure.target)))
+            SELECT (SELECT \(tally.sql(on, rank: rank, countsAll: true)) FROM (\(ensure.mapping.text)
+            ) AS m) = (SELECT \(tally.sql(on, rank: rank)) FROM \(backend.quoted(ensure.target)))
             """
         ).asBool
     }

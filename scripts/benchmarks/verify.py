@@ -26,8 +26,8 @@ def count(stage, database, tables):
 def timed(stage, database, way, tables):
     outcome = count(stage, database, tables) if way == "counts" else \
         stage.migrate(database, "rename", *way.split()).checked()
-    if way != "counts" and "exact" not in outcome.output:
-        sys.exit(f"error: not verified as exact:\n{outcome.output}{outcome.errors}")
+    if way != "counts" and "no differences" not in outcome.output:
+        sys.exit(f"error: not verified:\n{outcome.output}{outcome.errors}")
     return {"seconds": outcome.seconds, "peak_bytes": outcome.peak_bytes}
 
 

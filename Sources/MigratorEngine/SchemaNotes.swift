@@ -23,6 +23,15 @@ struct SchemaNotes {
         let seen = Set(actual)
         var missing = declared.filter { !seen.contains($0) }
         var added = actual.filter { !known.contains($0) }
+        // PostgreSQL 18 keeps NOT NULL as a constraint, too: what the column's own fact tells already.
+        let columns = Set((missing + added).map(Self.subject).filter { $0.hasPrefix("column ") })
+        let isToldByColumn = { (fact: String) in
+            let words = Self.words(of: fact)
+            return words.count > 4 && words[0] == "constraint" && words[2...3] == ["NOT", "NULL"]
+                && columns.contains("column \(words[4])")
+        }
+        missing.removeAll(where: isToldByColumn)
+        added.removeAll(where: isToldByColumn)
         var lines: [String] = []
         var changed: Set<String> = []
         for fact in missing {

@@ -138,7 +138,9 @@ import Testing
         let found = try Self.checks(result, "performance").filter { $0["verdict"] as? String == "differences" }
         #expect(found.contains { $0["subject"] as? String == "0002, unread count" })
         #expect(!found.contains { $0["subject"] as? String == "0002, search" })
-        #expect(result.standardOutput.contains("the plan lost its index"))
+        // PostgreSQL 18 skips over the first column of another index, which costs more.
+        let skips = try dialect == .postgresql && PostgreSQLServer.shared().majorVersion >= 18
+        #expect(result.standardOutput.contains(skips ? "buffers, more than twice the" : "the plan lost its index"))
     }
 
     private static func script(_ upgrade: String) -> String {

@@ -38,12 +38,19 @@ extension Migrator {
     /// The scripts are run on an empty scratch schema that is rolled back.
     private func differences(from chain: [Script]) throws -> [String] {
         let declared: SchemaSnapshot
+        let filled: [Script]
+        do throws(ScriptError) {
+            filled = try chain.map { script throws(ScriptError) in try script.filled(with: variables) }
+        } catch {
+            guard error.code == "variable-without-value" else { throw error }
+            return ["not compared with the scripts: \(error.message)"]
+        }
         do {
             declared = try backend.withScratch { scratch in
                 let executor = Executor(
                     backend: scratch, run: RunIdentity(id: 0, epoch: 0), options: RunOptions(),
                     reporter: SilentReporter())
-                for script in chain { try executor.performUncommitted(script) }
+                for script in filled { try executor.performUncommitted(script) }
                 return try scratch.declaredFacts().unqualified(by: scratch.schema)
             }
         } catch let error as DatabaseError where error.kind == .insufficientPrivilege {

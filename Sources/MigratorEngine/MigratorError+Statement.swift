@@ -6,6 +6,8 @@ extension MigratorError {
     /// - Parameter prefix: characters that were sent before the statement's text.
     public init(_ error: DatabaseError, statement: Statement, prefix: Int = 0) {
         self.init(error)
+        message = statement.hidingValues(in: message)
+        details = details.map(statement.hidingValues)
         location = statement.location
         guard let position = error.position, position > prefix else { return }
         location = statement.location(ofCharacter: position - prefix)
@@ -13,6 +15,15 @@ extension MigratorError {
 }
 
 extension Statement {
+    /// What a database says of a statement, the values of its variables aside: the ledger keeps it.
+    func hidingValues(in text: String) -> String {
+        replacements.reduce(text) { text, replacement in
+            // A shorter one would hide half of the words.
+            replacement.value.count < 3
+                ? text : text.pieces(separatedBy: replacement.value).joined(separator: "${\(replacement.name)}")
+        }
+    }
+
     /// - Parameter position: characters from 1 within `text`.
     func location(ofCharacter position: Int) -> ScriptLocation {
         var place = location

@@ -82,7 +82,8 @@ extension ScriptParser {
             let value = try use.text(values: values, dialect: dialect, source: source)
             statement.replacements.append(
                 Statement.Replacement(
-                    name: use.variable.name, start: text.unicodeScalars.count, length: value.unicodeScalars.count,
+                    name: use.variable.name, value: values[use.variable.name] ?? use.variable.defaultValue ?? "",
+                    start: text.unicodeScalars.count, length: value.unicodeScalars.count,
                     writtenLength: source.text(use.range).unicodeScalars.count))
             text += value
             position = use.range.upperBound

@@ -70,6 +70,8 @@ public struct Statement: Sendable, Equatable {
     public struct Replacement: Sendable, Equatable {
         /// The variable's.
         public var name: String
+        /// As it was given; it may be a secret.
+        public var value: String
         public var start: Int
         public var length: Int
         public var writtenLength: Int

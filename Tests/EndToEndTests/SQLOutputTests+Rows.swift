@@ -61,9 +61,13 @@ extension SQLOutputTests {
         let changed = try store.copy()
         try changed.run(
             "UPDATE direct_messages SET content = content || '!' WHERE id = (SELECT max(id) FROM direct_messages)")
+        let redefined = try store.copy()
+        try redefined.run("CREATE INDEX by_hand ON direct_messages (created_at, id)")
         let moved = try store.copy()
         try migrate(["upgrade", "0002", "--mode", "window"], on: moved).checked()
-        for (store, words) in [(changed, "does not hold the rows"), (moved, "the database is not there")] {
+        for (store, words) in [
+            (changed, "does not hold the rows"), (redefined, "script was made"), (moved, "the database is not there"),
+        ] {
             let before = try (
                 store.state(), Self.ledger(of: store).filter { !$0.hasPrefix("run:") && !$0.hasPrefix("fence:") }
             )
@@ -76,6 +80,33 @@ extension SQLOutputTests {
         }
         try Self.pipe(up, to: store).checked()
         try migrate(["verify", "--unchanged"], on: store).checked()
+    }
+
+    @Test func `a script waits for no other migrator, and takes its lock`() throws {
+        let project = try Project(Self.plain)
+        let store = try PostgreSQLStore()
+        let script = try project.run("upgrade", "base:0001", "--sql", "--dialect", "postgresql").checked()
+            .standardOutput
+        let key = try #require(script.firstMatch(of: #/pg_try_advisory_lock\((-?[0-9]+)\)/#)?.1)
+        let other = try store.session()
+        try other.execute("SELECT pg_advisory_lock(\(key))")
+        let refused = try Self.pipe(script, to: store)
+        #expect(refused.status == 3)
+        #expect(refused.standardError.contains("another migrator is at work"))
+        other.close()
+        let slow = script.replacingOccurrences(
+            of: "CREATE TABLE people", with: "SELECT pg_sleep(2);\nCREATE TABLE people")
+        let writer = try RunningCommand(
+            store.database.server.bin("psql"), ["-X", "-q", store.url],
+            environment: ProcessInfo.processInfo.environment, standardInput: slow)
+        var isLocked = false
+        for _ in 0..<100 where !isLocked {
+            let result = try project.run("--database", store.url, "upgrade", "head")
+            isLocked = result.errorCode == "migrator-running"
+            if result.status == 0 { break }
+        }
+        #expect(isLocked)
+        _ = try writer.wait(timeout: .seconds(60))
     }
 
     @Test func `what cannot be written is said with what to do`() throws {

@@ -81,6 +81,41 @@ import Testing
         try run("-x", "NOTE=hunter2", "downgrade", "base").checked()
     }
 
+    @Test(arguments: Dialect.allCases)
+    func `what a database says of a value is told and kept without it`(_ dialect: Dialect) throws {
+        let project = try Project([
+            "migrations/0001_a.sql": """
+            -- migrator:revision 0001
+            -- migrator:revises base
+            -- migrator:variables SECRET
+
+            -- migrator:upgrade
+            CREATE TABLE t (a text UNIQUE);
+            INSERT INTO t VALUES (${SECRET}), (${SECRET});
+            SELECT * FROM ${SECRET:identifier};
+
+            -- migrator:downgrade
+            DROP TABLE t;
+            """
+        ])
+        let store = try dialect.makeStore()
+        let failed = try project.run("--database", store.url, "upgrade", "head", "-x", "SECRET=hunter2")
+        #expect(failed.status == 1)
+        #expect(!failed.standardError.contains("hunter2"), "\(failed.standardError)")
+        let other = try project.run(
+            "--database", store.url, "--verbose", "upgrade", "head", "-x", "SECRET=hunter2")
+        #expect(!other.standardError.contains("hunter2"), "\(other.standardError)")
+        let session = try store.session()
+        defer { session.close() }
+        let errors = try session.query("SELECT error FROM \(Self.ledger("run", dialect))").compactMap { $0[0].asText }
+        #expect(errors.count == 2)
+        #expect(!errors.contains { $0.contains("hunter2") })
+
+        let unknown = try project.run("--database", store.url, "stamp", "0001").checked()
+        #expect(unknown.standardError.contains("not compared with the scripts"))
+        try project.run("--database", store.url, "stamp", "--purge", "base").checked()
+    }
+
     @Test func `what is wrong with a variable is said before anything runs`() throws {
         func error(_ statement: String, _ arguments: [String] = ["-x", "A=1"], header: String = "A") throws -> String {
             let project = try Project([

@@ -11,31 +11,8 @@ struct ScriptProcedures {
         ]
     }
 
-    /// A table has rows and content hash as when the script was made; the settings are those that hashes rest on.
-    static let expectRows: String = {
-        let settings =
-            PostgreSQLBackend.pinnedSettings.prefix(6).map { ($0.name, $0.value) } + [
-                ("row_security", "off"), ("lc_monetary", "C"),
-            ]
-        let set = settings.map { "SET \($0.0.quotedIdentifier) = \($0.1.quotedLiteral)" }.joined(separator: " ")
-        return """
-            CREATE PROCEDURE pg_temp.migrator_expect_rows(shown text, query text, expected bigint, expected_hash text)
-            LANGUAGE plpgsql SET search_path = pg_catalog \(set) AS $migrator$
-            DECLARE
-                found bigint;
-                found_hash text;
-            BEGIN
-                EXECUTE query INTO found, found_hash;
-                IF found IS DISTINCT FROM expected OR found_hash IS DISTINCT FROM expected_hash THEN
-                    RAISE EXCEPTION '"%" does not hold the rows that this script was made for (% now, % then)',
-                        shown, found, expected USING HINT = 'make it again';
-                END IF;
-            END $migrator$
-            """
-    }()
-
     /// One row a relation of the schema: its facts, sorted, with U+001E between them, as the ledger keeps them.
-    private var relations: String {
+    var relations: String {
         let query = SchemaSnapshotQuery(
             schema: "", serverVersion: 0, isForNamed: false,
             schemaExpression: "(SELECT schema FROM pg_temp.migrator_script)"
@@ -131,69 +108,6 @@ struct ScriptProcedures {
                 END IF;
             END $migrator$
             """
-    }
-
-    /// Tries a statement, takes it back, and refuses it where rows would go for good with what it takes away.
-    private var loss: String {
-        """
-        CREATE PROCEDURE pg_temp.migrator_refuse_loss(
-            statement text, truncated text[], is_downgrade boolean, is_foreign boolean, accepted bigint)
-        LANGUAGE plpgsql AS $migrator$
-        DECLARE
-            place text := (SELECT schema FROM pg_temp.migrator_script);
-            was jsonb := (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY name), '[]') FROM pg_temp.migrator_tables() t
-                WHERE NOT is_foreign OR t.oid IN (SELECT oid FROM pg_temp.migrator_tables_before));
-            gone record;
-            counted bigint;
-            condition text;
-            counts jsonb := '{}';
-            losses text[] := '{}';
-            total bigint := 0;
-        BEGIN
-            FOR gone IN SELECT * FROM jsonb_to_recordset(was) AS w (oid oid, name text) WHERE w.name = ANY (truncated) LOOP
-                EXECUTE format('SELECT count(*) FROM %I.%I', place, gone.name) INTO counted;
-                counts := counts || jsonb_build_object(gone.name, counted);
-            END LOOP;
-            BEGIN
-                EXECUTE statement;
-                was := (SELECT coalesce(jsonb_agg(jsonb_build_object('name', w.name, 'columns', CASE WHEN t.oid IS NOT NULL THEN
-                        (SELECT jsonb_agg(c.value ORDER BY c.value) FROM jsonb_each_text(w.columns) c WHERE NOT t.columns ? c.key) END)
-                        ORDER BY w.name), '[]')
-                    FROM jsonb_to_recordset(was) AS w (oid oid, name text, columns jsonb)
-                    LEFT JOIN pg_temp.migrator_tables() t ON t.oid = w.oid
-                    WHERE t.oid IS NULL OR EXISTS (
-                        SELECT FROM jsonb_each_text(w.columns) c WHERE NOT t.columns ? c.key));
-                FOR gone IN SELECT key AS name, value::bigint AS rows FROM jsonb_each_text(counts)
-                    WHERE value::bigint > 0 AND to_regclass(format('%I.%I', place, key)) IS NOT NULL LOOP
-                    EXECUTE format('SELECT count(*) FROM %I.%I', place, gone.name) INTO counted;
-                    IF counted < gone.rows THEN was := was || jsonb_build_object('name', gone.name, 'columns', NULL); END IF;
-                END LOOP;
-                RAISE EXCEPTION USING ERRCODE = 'MG001';
-            EXCEPTION WHEN SQLSTATE 'MG001' THEN
-                NULL;
-            END;
-            FOR gone IN SELECT w.name, CASE WHEN jsonb_typeof(w.columns) = 'array' THEN w.columns END AS columns
-                FROM jsonb_to_recordset(was) AS w (name text, columns jsonb) LOOP
-                condition := (SELECT string_agg(format('%I IS NOT NULL', c), ' OR ')
-                    FROM jsonb_array_elements_text(gone.columns) c);
-                EXECUTE format('SELECT count(*) FROM %I.%I', place, gone.name) || coalesce(' WHERE ' || condition, '')
-                    INTO counted;
-                CONTINUE WHEN counted = 0;
-                IF is_foreign OR is_downgrade AND condition IS NOT NULL THEN
-                    RAISE EXCEPTION '"%" holds % rows that a run would keep in an archive first', gone.name, counted
-                        USING HINT = 'run migrator itself';
-                END IF;
-                total := total + counted;
-                losses := losses || format('%s rows of "%s"', counted, gone.name);
-            END LOOP;
-            IF total = 0 THEN RETURN; END IF;
-            UPDATE pg_temp.migrator_script SET lost = lost + total RETURNING lost INTO total;
-            IF total IS DISTINCT FROM accepted THEN
-                RAISE EXCEPTION 'rows would be lost that nothing else holds: %', array_to_string(losses, ', ')
-                    USING HINT = 'keep them by a directive of the script, and run migrator itself';
-            END IF;
-        END $migrator$
-        """
     }
 
     private static let check = """

@@ -46,6 +46,11 @@ struct ScriptRecording {
             try backend.session.execute("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF")
         }
         try backend.session.begin()
+        if let backend = backend as? PostgreSQLBackend {
+            for procedure in ScriptProcedures(ledger: backend.ledger).recorded(schema: backend.schema) {
+                try backend.session.execute(procedure)
+            }
+        }
         // 2, 3
         if !isScratch { session.guardsOfRows = { try guardRows(of: $0, on: backend) } }
         do {
@@ -78,7 +83,8 @@ struct ScriptRecording {
 
     private func beginPostgreSQL(_ backend: PostgreSQLBackend) throws {
         script.addOpening(pinned: backend.pinningStatements, lock: writer.ledgerSchema)
-        script.add(ScriptProcedures.expectRows)
+        let procedures = ScriptProcedures(ledger: backend.ledger).recorded(schema: backend.schema)
+        for procedure in procedures { script.add(procedure) }
         let ledger = backend.ledger
         guard try ledger.exists() else {
             script.addGuard(
@@ -102,10 +108,9 @@ struct ScriptRecording {
         let hasLedger = try backend.ledger.exists()
         let state = try hasLedger && !isScratch ? stateGuard(of: backend.ledger) : nil
         let from = plan.from
-        let isDowngrade = plan.direction == .downgrade
+        let undone = plan.direction == .downgrade && isScratch ? plan.steps.map(\.script) : []
         let variables = try plan.variableDigests(writer.variables)
         let ledger = backend.ledger
-        let checksum = plan.steps.first?.script.checksum ?? ""
         session.opening = { script in
             let exists = "EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrator_revision')"
             guard hasLedger else {
@@ -123,12 +128,12 @@ struct ScriptRecording {
             script.addGuard(
                 "NOT EXISTS (SELECT 1 FROM migrator_revision WHERE state NOT IN ('applied', 'stamped'))",
                 "a revision is half-way: finish it with migrator first")
-            if isDowngrade, isScratch {
+            for revision in undone {
                 script.addGuard(
                     """
-                    EXISTS (SELECT 1 FROM migrator_revision WHERE revision = \(start.quotedLiteral) \
-                    AND state = 'applied' AND checksum = \(checksum.quotedLiteral))
-                    """, "revision \(start) was stamped, or applied from another text")
+                    EXISTS (SELECT 1 FROM migrator_revision WHERE revision = \(revision.revision.quotedLiteral) \
+                    AND state = 'applied' AND checksum = \(revision.checksum.quotedLiteral))
+                    """, "revision \(revision.revision) was stamped, or applied from another text")
             }
             script.addVariableGuards(variables, ledger)
             if let state { script.addGuard(state, Self.changed) }
@@ -168,19 +173,21 @@ struct ScriptRecording {
         let traits = section.flatItems.flatMap(\.statements).map { StatementTraits($0, dialect: writer.dialect) }
         guard try planned.rowsDecide() != nil || traits.contains(where: \.mayDestroy) else { return }
         if let backend = backend as? SQLiteBackend {
-            for (name, query, digest) in try backend.shellDigests() {
+            for (query, digest, difference) in try backend.shellDigests() {
                 script.addGuard(
                     "lower(hex(sha3_query(\(query.quotedLiteral), 256))) = '\(digest)'",
-                    "\(name) does not hold the rows that this script was made for", hint: "make it again")
+                    difference, hint: "make it again")
             }
             return
         }
         guard let backend = backend as? PostgreSQLBackend else { return }
+        var shown: [String] = []
         var names = Set(section.flatItems.flatMap(\.action.tables).map(\.name))
         for trait in traits { names.formUnion(trait.identifiers) }
         for (_, table) in try backend.inventory().sorted(by: { $0.value.name < $1.value.name })
         where names.contains(table.name) {
             let name = TableName(schema: table.schema, table.name)
+            shown.append(table.name)
             let columns = try backend.columnNames(of: name) ?? []
             let query = try backend.contentHashQuery(of: name, columns: columns)
             let content = try backend.contentHash(of: name, columns: columns)
@@ -190,6 +197,14 @@ struct ScriptRecording {
                     \(content.rows), \(content.hash.quotedLiteral))
                 """)
         }
+        guard !shown.isEmpty else { return }
+        let relations = shown.map { "\(backend.schema).\($0)".quotedLiteral }.joined(separator: ", ")
+        let digest = "pg_temp.migrator_schema_digest(ARRAY[\(relations)])"
+        let now = try backend.session.scalar("SELECT \(digest)").asText ?? ""
+        script.addGuard(
+            "\(digest) = '\(now)'",
+            "a table is not defined as it was when this script was made: \(shown.joined(separator: ", "))",
+            hint: "make it again")
     }
 }
 

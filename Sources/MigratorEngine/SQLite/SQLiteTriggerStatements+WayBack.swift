@@ -95,7 +95,7 @@ extension SQLiteTriggerStatements {
             INSERT INTO \(name) (\(list)) SELECT \(list) FROM (\(mapped)) AS m
             WHERE NOT EXISTS (SELECT 1 FROM \(target.qualified) AS s WHERE s.\(key) = m.\(key))
             """)
-        if !others.isEmpty { statements.append(changes(event, join: "JOIN")) }
+        if !others.isEmpty { statements += [changes(event, join: "JOIN")] + evened }
         if event == .insert {
             // The id of a row that has no place here, or whose row found none there.
             statements.append(
@@ -113,6 +113,20 @@ extension SQLiteTriggerStatements {
             WHERE EXISTS (SELECT 1 FROM (\(mapped)) AS m) AND NOT \(agrees)
             """)
         return statements
+    }
+
+    /// The row is what the way there makes of what has been led back: usually so by itself, but where that way's own
+    /// trigger is at work already, it does not run once more.
+    private var evened: [String] {
+        let own = source.name.quotedIdentifier
+        let columns = there.columns.filter { !isSameName($0, step.key) }.map(\.quotedIdentifier)
+        guard !columns.isEmpty else { return [] }
+        return [
+            """
+            UPDATE \(own) SET \(columns.map { "\($0) = f.\($0)" }.joined(separator: ", ")) FROM (\(asMeant("NEW"))) AS f
+            WHERE \(own).\(key) = f.\(key) AND (\(columns.map { "\(own).\($0) IS NOT f.\($0)" }.joined(separator: " OR ")))
+            """
+        ]
     }
 
     /// The row has another key now, or none that leads back.

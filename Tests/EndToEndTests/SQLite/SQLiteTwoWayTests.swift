@@ -76,6 +76,65 @@ import Testing
         return found
     }
 
+    struct OwnTriggers: Sendable, CustomTestStringConvertible {
+        var comeFirst: Bool
+        var isRecursive: Bool
+        var testDescription: String {
+            "\(comeFirst ? "before" : "after") the tool's, recursive_triggers \(isRecursive ? "on" : "off")"
+        }
+    }
+    static let ownTriggers = [false, true].flatMap { first in
+        [false, true].map { OwnTriggers(comeFirst: first, isRecursive: $0) }
+    }
+
+    /// SQLite does not say in which order triggers of one event run; it is that of their making, backwards.
+    @Test(arguments: ownTriggers) func `triggers of the application are followed on both sides`(
+        _ example: OwnTriggers
+    ) throws {
+        let store = try Self.makeStore()
+        let own = """
+            CREATE TRIGGER own_new AFTER UPDATE OF content ON enhanced_messages WHEN NEW.content IS NOT OLD.content BEGIN
+                UPDATE enhanced_messages SET edited_at = '2030-01-01' WHERE id = NEW.id;
+            END;
+            CREATE TRIGGER own_old AFTER UPDATE OF content ON messages WHEN NEW.content IS NOT OLD.content BEGIN
+                UPDATE messages SET updated_at = '2030-01-02', is_deleted = 1 WHERE id = NEW.id;
+            END;
+            CREATE TRIGGER own_reply AFTER INSERT ON messages WHEN NEW.content = 'ping' BEGIN
+                INSERT INTO messages (sender_id, recipient_id, content) VALUES (NEW.recipient_id, NEW.sender_id, 'pong');
+            END;
+            """
+        let session = try store.session()
+        let tools = try session.query("SELECT sql FROM sqlite_schema WHERE name GLOB 'migrator_*messages_*'").map {
+            $0[0].asText ?? ""
+        }
+        let names = try session.query("SELECT name FROM sqlite_schema WHERE name GLOB 'migrator_*messages_*'")
+        try session.execute("PRAGMA recursive_triggers = \(example.isRecursive ? 1 : 0)")
+        try session.execute(own)
+        if example.comeFirst {
+            for name in names { try session.execute("DROP TRIGGER \(name[0].asText ?? "")") }
+            for sql in tools { try session.execute(sql) }
+        }
+        for write in [
+            "UPDATE enhanced_messages SET content = 'by new' WHERE id = 4",
+            "UPDATE messages SET content = 'by old' WHERE id = 5",
+            "UPDATE enhanced_messages SET content = content || '!'", "UPDATE messages SET content = content || '?'",
+            "INSERT INTO messages (sender_id, recipient_id, content) VALUES (1, 3, 'ping')",
+            "INSERT INTO enhanced_messages (conversation_id, sender_id, content) VALUES (\(Self.pair(1, 3)), 3, 'ping')",
+            "DELETE FROM messages WHERE id = 4",
+        ] {
+            try session.execute(write)
+            #expect(try Self.differences(in: session).isEmpty, "\(write)")
+        }
+        let content = try session.query(
+            "SELECT content, updated_at IS NOT NULL, is_deleted FROM messages WHERE id IN (1, 5) ORDER BY id"
+        ).map { $0.values.map { $0.asText ?? "" }.joined(separator: " ") }
+        #expect(content == ["hello!? 1 1", "by old!? 1 1"])
+        #expect(try session.query("SELECT 1 FROM enhanced_messages WHERE content = 'pong'").count == 2)
+        try session.execute("DROP TRIGGER own_new; DROP TRIGGER own_old; DROP TRIGGER own_reply")
+        session.close()
+        #expect(try migrate(["verify"], on: store).status == 0)
+    }
+
     // MARK: Noticed
 
     @Test func `a write that only one side has is found by verify`() throws {

@@ -62,7 +62,9 @@ import Testing
         let workload = try SQLiteWorkload(4, path: store.path)
         try migrate(["upgrade", "head", "--mode", "online"], on: store).checked()
         let (rounds, alarms) = try Self.verifyRepeatedly(store, "\(MigratorBinary.packageFolder)/migrations")
-        try store.run("UPDATE enhanced_messages SET content = 'wrong' WHERE id = 25")
+        try store.run(
+            VerificationFaultTests.unseen(
+                "enhanced_messages", "UPDATE enhanced_messages SET content = 'wrong' WHERE id = 25"))
         let found = try migrate(["verify"], on: store)
         workload.stop()
         print("SQLite: \(rounds) verifications, \(workload.acknowledged) writes acknowledged, \(alarms.count) alarms")

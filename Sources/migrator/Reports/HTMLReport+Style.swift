@@ -158,6 +158,8 @@ extension HTMLReport {
           .row, tr, figure, .tile, .diagram { break-inside: avoid; } h2, h3 { break-after: avoid; }
           details .scroll { max-height: none; overflow: visible; } summary { color: inherit; }
           details:not([open]) > :not(summary) { display: none; }
+          /* On one page: what is taller would run on over the text that follows. */
+          .diagram { width: auto; height: auto; max-width: 100%; max-height: 22cm; margin: 0 auto; }
         }
         """
 }

@@ -71,17 +71,21 @@ extension PostgreSQLBackend {
     ) throws -> (rows: Int, hash: String) {
         let name = TableName(schema: source.schema, source.name)
         let copied = try contentHash(of: copy, columns: columns)
+        let rows: Int
         let keys: [String]
         let isEqual: Bool
         if let key {
+            // The copy has no key of its own: it is by their numbers that no row is there twice.
+            rows = try session.scalar("SELECT count(*) FROM \(source.quoted)").asInt ?? 0
             keys = try differingKeys(of: name, and: copy, columns: columns, key: key)
-            isEqual = keys.isEmpty
+            isEqual = keys.isEmpty && rows == copied.rows
         } else {
+            let original = try contentHash(of: name, columns: columns)
+            rows = original.rows
             keys = []
-            isEqual = try contentHash(of: name, columns: columns) == copied
+            isEqual = original == copied
         }
         guard isEqual else {
-            let rows = try session.scalar("SELECT count(*) FROM \(source.quoted)").asInt ?? 0
             throw MigratorError(
                 "backup-differs", .difference,
                 "the backup \"\(copy.name)\" is not equal to \"\(source.name)\"",

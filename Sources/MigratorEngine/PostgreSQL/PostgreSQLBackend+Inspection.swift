@@ -76,24 +76,25 @@ extension PostgreSQLBackend {
     }
 
     private var invalidObjectsQuery: KeptQuery {
-        KeptQuery(
+        let namespace = "to_regnamespace(\(schema.quotedIdentifier.quotedLiteral))"
+        return KeptQuery(
             name: "migrator_invalid_objects",
             text: """
                 SELECT c.relname AS table_name, 'index "' || x.relname || '" is not valid' AS message
                 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
-                WHERE c.relnamespace = to_regnamespace(\(schema.quotedIdentifier.quotedLiteral)) AND NOT (i.indisvalid AND i.indisready)
+                WHERE c.relnamespace = \(namespace) AND NOT (i.indisvalid AND i.indisready)
                 UNION ALL
                 SELECT c.relname, 'constraint "' || k.conname || '" is not validated'
                 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-                WHERE c.relnamespace = to_regnamespace(\(schema.quotedIdentifier.quotedLiteral)) AND NOT k.convalidated
+                WHERE c.relnamespace = \(namespace) AND NOT k.convalidated
                 UNION ALL
                 SELECT c.relname, 'trigger "' || t.tgname || '" is disabled'
                 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                WHERE c.relnamespace = to_regnamespace(\(schema.quotedIdentifier.quotedLiteral)) AND NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
+                WHERE c.relnamespace = \(namespace) AND NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
                 UNION
                 SELECT c.relname, 'the triggers of the foreign key "' || k.conname || '" are disabled'
                 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_constraint k ON k.oid = t.tgconstraint
-                WHERE c.relnamespace = to_regnamespace(\(schema.quotedIdentifier.quotedLiteral)) AND t.tgisinternal AND t.tgenabled IN ('D', 'R')
+                WHERE c.relnamespace = \(namespace) AND t.tgisinternal AND t.tgenabled IN ('D', 'R')
                 ORDER BY 1, 2
                 """)
     }

@@ -33,6 +33,34 @@ func migratorError(_ body: () throws -> Void) -> MigratorError? {
         return (database, backend)
     }
 
+    /// The first is the control. Without a key it is the sums that tell.
+    @Test(
+        arguments: [
+            ("", nil), ("INSERT INTO copy SELECT * FROM copy WHERE id = 3", ""),
+            ("INSERT INTO copy SELECT 9, 'i', 9", "id 9 differs"), ("DELETE FROM copy WHERE id = 3", "id 3 differs"),
+            ("UPDATE copy SET a = 'C ' WHERE id = 3", "id 3 differs"),
+            ("UPDATE copy SET b = 3.0 WHERE id = 3", "id 3 differs"),
+            ("UPDATE copy SET a = NULL WHERE id = 3", "id 3 differs"),
+            ("UPDATE copy SET id = 9 WHERE id = 3", "id 3 differs"),
+        ] as [(String, String?)])
+    func aBackupThatIsNotTheTableIsRefused(_ damage: String, _ told: String?) throws {
+        let (database, backend) = try prepared(
+            """
+            CREATE TABLE letters (id bigint PRIMARY KEY, a text, b numeric);
+            INSERT INTO letters SELECT n, chr(64 + n), n FROM generate_series(1, 5) n;
+            CREATE TABLE copy AS SELECT * FROM letters; \(damage)
+            """)
+        defer { withExtendedLifetime(database) {} }
+        let source = try #require(try backend.catalog.relation(TableName("letters")))
+        for key in ["id", nil] {
+            let error = migratorError {
+                _ = try backend.compare(source, with: TableName("copy"), columns: ["id", "a", "b"], key: key)
+            }
+            #expect(error?.code == told.map { _ in "backup-differs" }, "\(damage)")
+            if key != nil, let told { #expect(told.isEmpty || error?.details.contains(told) == true, "\(damage)") }
+        }
+    }
+
     @Test func twoBackupsOfOneTableAreBothKept() throws {
         let (database, backend) = try prepared(
             """

@@ -142,6 +142,7 @@ final class PlanDescription {
         if isUp {
             if let decision = try decision(for: item, of: work) {
                 step.details.insert("strategy \(decision.strategy.rawValue): \(decision.reason)", at: 0)
+                step.details += decision.notes
                 strategy = decision.strategy
             }
             if let view = move.view {

@@ -40,10 +40,13 @@ public struct StepOutcome: Sendable, Equatable {
 public struct StrategyDecision: Sendable, Equatable {
     public var strategy: Strategy
     public var reason: String
+    /// What else there is to say of it: columns that come along undeclared, or stay behind.
+    public var notes: [String]
 
-    public init(strategy: Strategy, reason: String) {
+    public init(strategy: Strategy, reason: String, notes: [String] = []) {
         self.strategy = strategy
         self.reason = reason
+        self.notes = notes
     }
 }
 

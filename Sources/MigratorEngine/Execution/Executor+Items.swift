@@ -136,6 +136,7 @@ extension Executor {
                 .note(
                     "\(plan.move.source) to \(plan.move.target): strategy \(decision.strategy.rawValue), \(decision.reason)"
                 ))
+            for note in decision.notes { reporter.report(.note("\(plan.move.source) to \(plan.move.target): \(note)")) }
             return decision.strategy
         }
         return nil

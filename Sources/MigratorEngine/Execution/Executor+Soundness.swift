@@ -9,13 +9,19 @@ extension Executor {
     }
 
     /// Refuses indexes that are not valid, keys that are not validated and triggers that are off where they have come
-    /// to be so during the revision. A script that says so itself (`NOT VALID`, to be validated by a later revision)
+    /// to be so during the revision: what a table passes on in a switch was so before. A script that says so itself (`NOT VALID`, to be validated by a later revision)
     /// is taken at its word.
     /// - Returns: all that is not in force, for the next revision to compare with.
     @discardableResult
     func refuseUnsound(work: RevisionWork, consequence: String) throws -> Set<String> {
         let all = try unsoundObjects()
-        let found = all.subtracting(work.unsoundBefore).sorted()
+        let passedOn = work.moves.flatMap { plan in
+            let source = "\(plan.move.source.name): "
+            return work.unsoundBefore.filter { $0.hasPrefix(source) }.map {
+                "\(plan.move.target.name): \($0.dropFirst(source.count))"
+            }
+        }
+        let found = all.subtracting(work.unsoundBefore).subtracting(passedOn).sorted()
         guard !found.isEmpty else { return all }
         let texts = try work.section().flatItems.compactMap { item in
             if case .statement(let statement) = item.action { statement.text.uppercased() } else { nil }

@@ -31,10 +31,8 @@ extension PostgreSQLBackend {
             let record = try SwitchRecord(object)
             guard let follower = record.follower?.tableName else { continue }
             let mapping = try session.discardingChanges {
-                try analyse(
-                    try script.wayBack(from: record.source.name, record.target.name)?.mapping,
-                    source: record.target.tableName, target: follower,
-                    key: record.key)
+                try mappingBack(
+                    try script.wayBack(from: record.source.name, record.target.name)?.mapping, of: record, to: follower)
             }
             let comparison = try compareInStretches(
                 mapping.select, columns: mapping.columns, with: follower, key: record.key)
@@ -50,8 +48,13 @@ extension PostgreSQLBackend {
     ) throws -> String {
         for object in try ledger.objects(revision: revision, kind: "follower") { try removeTrigger(object) }
         try session.execute("TRUNCATE \(quoted(follower.tableName))")
+        let source = "\(record.source.schema.quotedIdentifier).\(record.source.name.quotedIdentifier)"
+        if let shell = try catalog.relation(follower.tableName) {
+            for check in try catalog.constraints(of: shell.oid) where check.isUnmet {
+                record.undo += try takeOff(check, of: shell, recordedFor: source)
+            }
+        }
         if let target = try catalog.oid(of: record.target.tableName) {
-            let source = "\(record.source.schema.quotedIdentifier).\(record.source.name.quotedIdentifier)"
             for child in try catalog.foreignKeysReferencing(target) where child.tableOID != target {
                 let name = child.name.quotedIdentifier
                 guard record.children?.contains("\(child.table) \(name)") == true,

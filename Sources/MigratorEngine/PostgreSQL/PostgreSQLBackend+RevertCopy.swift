@@ -22,6 +22,7 @@ extension PostgreSQLBackend {
         var details = try archiveAdded(record, context: context)
 
         // 3
+        try giveUpNames(record.carriedIndexes ?? [], of: target)
         let source = try bringBackShell(record)
         let triggers = try catalog.triggers(of: source.oid)
         if !triggers.isEmpty { try session.execute("ALTER TABLE \(source.quoted) DISABLE TRIGGER USER") }
@@ -74,6 +75,16 @@ extension PostgreSQLBackend {
         return StepOutcome(rows: comparison.expectedRows, details: details)
     }
 
+    /// The downgrade's SELECT or by name, with what the upgrade carried beside its own.
+    func mappingBack(
+        _ mapping: Statement?, of record: SwitchRecord, to old: TableName
+    ) throws -> PostgreSQLMapping {
+        let target = record.target.tableName
+        return try carrying(
+            record.carried ?? [], beside: try analyse(mapping, source: target, target: old, key: record.key),
+            from: target, to: old, key: record.key)
+    }
+
     private func bringBackShell(_ record: SwitchRecord) throws -> CatalogRelation {
         guard let shell = record.shell, let relation = try catalog.relation(shell.tableName) else {
             throw MigratorError(
@@ -98,10 +109,8 @@ extension PostgreSQLBackend {
     private func wayBack(
         _ move: Move, record: SwitchRecord, source: CatalogRelation, context: StepContext
     ) throws -> (select: String, columns: [String]) {
-        let targetTable = record.target.tableName
         let old = try catalog.columns(of: source.oid).filter { $0.generated == nil }
-        let mapping = try analyse(
-            move.mapping, source: targetTable, target: record.source.tableName, key: record.key)
+        let mapping = try mappingBack(move.mapping, of: record, to: record.source.tableName)
         let carried = old.map(\.name).filter(mapping.columns.contains)
         let left = old.map(\.name).filter { !mapping.columns.contains($0) }
         let list = carried.map { "m.\($0.quotedIdentifier)" }

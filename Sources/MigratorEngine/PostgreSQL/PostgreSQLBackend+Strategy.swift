@@ -15,7 +15,7 @@ extension PostgreSQLBackend {
         }
         let source = try recogniseSource(move, declared: declared, context: context)
         if move.strategy == .copy {
-            return StrategyDecision(strategy: .copy, reason: "the script asks for it")
+            return try copyDecision(move, source: source, declared: declared, reason: "the script asks for it")
         }
         do {
             if definition.isEmpty {
@@ -26,13 +26,24 @@ extension PostgreSQLBackend {
                 strategy: .rename, reason: "every declared column is reached by catalog changes alone")
         } catch let error as RenamePlan.Unreachable {
             guard move.strategy == .rename else {
-                return StrategyDecision(strategy: .copy, reason: error.reason)
+                return try copyDecision(move, source: source, declared: declared, reason: error.reason)
             }
             throw MigratorError(
                 "rename-impossible", .refused,
                 "\"\(move.source)\" cannot become \"\(move.target)\" by a rename: \(error.reason)",
                 hint: "leave strategy=rename out, or change the declaration")
         }
+    }
+
+    /// What can be said before the definition is run in place, where a mapping may read tables that are not there yet.
+    private func copyDecision(
+        _ move: Move, source: TableShape, declared: TableShape, reason: String
+    ) throws -> StrategyDecision {
+        guard let carried = try carriedColumns(move, source: source, declared: declared) else {
+            return StrategyDecision(strategy: .copy, reason: reason)
+        }
+        try requireWholeView(move, carried)
+        return StrategyDecision(strategy: .copy, reason: reason, notes: carried.notes)
     }
 
     /// The plan of a rename, judged against the rows as well.

@@ -4,9 +4,9 @@ import MigratorScript
 /// A switch by copying the rows, in one transaction under the lock (ONLINE.md 2A).
 extension PostgreSQLBackend {
     /// The definition has been run in place: the target is there and empty.
-    /// 1. the next ids; 2. the rows, then keys and indexes; 3. the comparison; 4. what belongs to the source beside
-    /// its columns; 5. the children's foreign keys; 6. the source becomes an empty shell out of sight, so that the
-    /// way back is exact by construction; 7. the compatibility view; 8. the ledger.
+    /// 0. the columns that it does not declare; 1. the next ids; 2. the rows, then keys and indexes; 3. the comparison;
+    /// 4. what belongs to the source beside its columns; 5. the children's foreign keys; 6. the source becomes an empty
+    /// shell out of sight, so that the way back is exact by construction; 7. the compatibility view; 8. the ledger.
     func performCopySwitch(
         _ move: Move, definition: [Statement], context: StepContext
     ) throws -> StepOutcome {
@@ -15,12 +15,7 @@ extension PostgreSQLBackend {
                 "target-undefined", .refused, "no statement before the switch creates the table \"\(move.target)\"",
                 hint: "put CREATE TABLE \(move.target) before the switch")
         }
-        var declared = try shape(of: targetRelation)
-        for column in declared.columns where column.generated == nil {
-            if let text = column.defaultExpression, try isConstant(text, type: column.type) {
-                declared.constantDefaults.insert(column.name)
-            }
-        }
+        var declared = try declaredInPlace(targetRelation)
         let source = try recogniseSource(move, declared: declared, context: context)
         let readers = try dependentViews(of: source.relation.oid)
         if let reader = readers.first, move.view?.name != move.source.name {
@@ -29,13 +24,19 @@ extension PostgreSQLBackend {
                 "the view \"\(reader.relation.name)\" reads \"\(move.source)\", which the copy takes away",
                 hint: "leave a view behind with view=\(move.source.name), or use strategy=rename")
         }
+        // 0
+        let carried = try requireCarried(move, source: source, declared: declared)
+        try refuseLoss(carried, of: source.relation, context: context)
+        let parts = try parts(of: carried, from: source, to: declared)
+        for statement in parts.now + parts.keys + parts.indexes.flatMap(\.statements) { try session.execute(statement) }
+        declared.columns += carried.columns
         var undo: [String] = []
 
         // 1
         undo += try passSequence(move, source: source, target: declared)
 
         // 2
-        let mapping = try copyMapping(move, source: source, declared: declared)
+        let mapping = try copyMapping(move, source: source, declared: declared, carried: carried.names)
         let rows = try load(
             mapping, into: move.target, source: move.source, key: move.key, statement: move.mapping, conflict: "",
             context: context)
@@ -47,7 +48,9 @@ extension PostgreSQLBackend {
         try refuse(comparison, what: "\"\(move.target)\" is not what the mapping makes of \"\(move.source)\"")
 
         // 4
+        for statement in parts.late + parts.comments { try session.execute(statement) }
         try replayProperties(from: source, to: targetRelation)
+        undo += try passCarriedSequences(carried.names, source: source, target: targetRelation)
         undo += try moveToPublications(of: source.relation, to: targetRelation)
 
         // 5
@@ -56,20 +59,15 @@ extension PostgreSQLBackend {
         // 6
         try drop(readers)
         let shell = try makeShell(of: source.relation, undo: &undo, context: context)
+        try nameCarried(parts.names, of: targetRelation)
 
         // 7
         var view: SwitchRecord.Table?
         if let name = move.view {
-            let carried = source.columns.map(\.name).filter { declared.column($0) != nil }
-            guard carried.count == source.columns.count else {
-                throw MigratorError(
-                    "view-impossible", .refused,
-                    "a view \"\(name)\" would lack columns that \"\(move.target)\" does not have",
-                    hint: "leave view= out, or declare the columns")
-            }
-            view = try createView(name, columns: carried, over: targetRelation)
+            let columns = source.columns.map(\.name)
+            view = try createView(name, columns: columns, over: targetRelation)
             if let shellRelation = try catalog.relation(shell.tableName), let view {
-                try copyGrants(from: shellRelation.oid, columns: carried, to: view)
+                try copyGrants(from: shellRelation.oid, columns: columns, to: view)
             }
         }
         try create(readers)
@@ -86,22 +84,30 @@ extension PostgreSQLBackend {
                     name: $0.name,
                     initial: declared.constantDefaults.contains($0.name) ? $0.defaultExpression : nil)
             },
-            restrictions: [], shell: shell, rows: rows, relationOID: targetRelation.oid,
-            snapshot: cutOver.snapshot, transactionID: cutOver.transactionID,
+            restrictions: [], shell: shell, carried: carried.names, carriedIndexes: parts.names, rows: rows,
+            relationOID: targetRelation.oid, snapshot: cutOver.snapshot, transactionID: cutOver.transactionID,
             systemIdentifier: try identityOfSystem())
         try add(record, context: context)
         var details = ["\(rows.counted("row")) compared, 0 differences"]
-        let left = source.columns.map(\.name).filter { !mapping.columns.contains($0) && move.mapping == nil }
-        if !left.isEmpty {
-            details.append("not carried, held by the backup: " + left.joined(separator: ", "))
-        }
+        details += carried.notes + parts.left.map { "not carried: \($0)" }
         if let view { details.append("view \(view.name) left behind") }
         return StepOutcome(rows: rows, details: details)
     }
 
+    /// A target that stands in place, with the constant ones among its defaults.
+    func declaredInPlace(_ target: CatalogRelation) throws -> TableShape {
+        var declared = try shape(of: target)
+        for column in declared.columns where column.generated == nil {
+            if let text = column.defaultExpression, try isConstant(text, type: column.type) {
+                declared.constantDefaults.insert(column.name)
+            }
+        }
+        return declared
+    }
+
     /// The mapping with a NULL for every new column whose default is not constant, as a rename would leave it.
     func copyMapping(
-        _ move: Move, source: TableShape, declared: TableShape
+        _ move: Move, source: TableShape, declared: TableShape, carried: [String]
     ) throws -> PostgreSQLMapping {
         var mapping = try analyse(move.mapping, source: move.source, target: move.target, key: move.key)
         guard mapping.columns.contains(move.key) else {
@@ -109,7 +115,9 @@ extension PostgreSQLBackend {
                 "mapping-column", .malformedScripts, "the mapping does not yield the key \"\(move.key)\"",
                 hint: "select it", location: move.mapping?.location)
         }
-        guard move.mapping == nil else { return mapping }
+        guard move.mapping == nil else {
+            return try carrying(carried, beside: mapping, from: move.source, to: move.target, key: move.key)
+        }
         let generated = Set(declared.columns.filter { $0.generated != nil }.map(\.name))
         mapping.columns.removeAll(where: generated.contains)
         let empty = declared.columns.filter { column in
@@ -191,18 +199,13 @@ extension PostgreSQLBackend {
     }
 
     /// Empties the source and puts it away in the ledger's schema. Its own foreign keys are taken off, so that it
-    /// is in nobody's way; `undo` brings them back.
+    /// is in nobody's way, and what its rows need not meet, so that they can come back; `undo` brings them back.
     private func makeShell(
         of source: CatalogRelation, undo: inout [String], context: StepContext
     ) throws -> SwitchRecord.Table {
-        for constraint in try catalog.constraints(of: source.oid) where constraint.kind == .foreignKey {
-            let name = constraint.name.quotedIdentifier
-            try session.execute("ALTER TABLE \(source.quoted) DROP CONSTRAINT \(name)")
-            undo.append("ALTER TABLE \(source.quoted) ADD CONSTRAINT \(name) \(constraint.definition)")
-            if let comment = constraint.comment {
-                undo.append(
-                    "COMMENT ON CONSTRAINT \(name) ON \(source.quoted) IS \(comment.quotedLiteral)")
-            }
+        for constraint in try catalog.constraints(of: source.oid)
+        where constraint.kind == .foreignKey || constraint.isUnmet {
+            undo += try takeOff(constraint, of: source, recordedFor: source.quoted)
         }
         let name = try freeName(
             Self.truncated("shell_\(context.revision)_\(context.item)_\(source.name)", suffix: ""),
@@ -216,4 +219,20 @@ extension PostgreSQLBackend {
             """)
         return SwitchRecord.Table(schema: ledger.schema, name: name)
     }
+
+    /// - Parameter place: the table's name when the constraint comes back.
+    /// - Returns: the statements that bring it back.
+    func takeOff(
+        _ constraint: CatalogConstraint, of table: CatalogRelation, recordedFor place: String
+    ) throws -> [String] {
+        let name = constraint.name.quotedIdentifier
+        try session.execute("ALTER TABLE \(table.quoted) DROP CONSTRAINT \(name)")
+        return ["ALTER TABLE \(place) ADD CONSTRAINT \(name) \(constraint.definition)"]
+            + (constraint.comment.map { ["COMMENT ON CONSTRAINT \(name) ON \(place) IS \($0.quotedLiteral)"] } ?? [])
+    }
+}
+
+extension CatalogConstraint {
+    /// A check that rows which were there before it need not meet.
+    var isUnmet: Bool { kind == .check && !isValidated }
 }

@@ -36,7 +36,9 @@ extension PostgreSQLBackend {
                 hint: "create it above the directive")
         }
         guard let mapping else {
-            let columns = targetColumns.filter(sourceColumns.contains)
+            let computed = try catalog.oid(of: target).map { try catalog.columns(of: $0) } ?? []
+            let generated = Set(computed.filter { $0.generated != nil }.map(\.name))
+            let columns = targetColumns.filter { sourceColumns.contains($0) && !generated.contains($0) }
             return PostgreSQLMapping(
                 select:
                     "SELECT \(columns.map(\.quotedIdentifier).joined(separator: ", ")) FROM \(source.name.quotedIdentifier)",
@@ -56,14 +58,7 @@ extension PostgreSQLBackend {
             let output = try columnNames(ofTemporary: "migrator_mapping")
             analysis.columns = targetColumns.filter(output.contains)
             analysis.unknownColumns = output.filter { !targetColumns.contains($0) }
-            analysis.sourceColumns = try session.query(
-                """
-                SELECT DISTINCT a.attname FROM pg_catalog.pg_rewrite r
-                JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-                JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-                WHERE r.ev_class = 'pg_temp.migrator_mapping'::regclass AND d.refobjid = $1::oid
-                """, [SQLValue(relation.oid)]
-            ).compactMap { $0[0].asText }
+            analysis.sourceColumns = try columnsRead(by: "migrator_mapping", of: relation.oid)
             analysis.reasonNotRowLocal = try notRowLocal(
                 rule, mapping: mapping, source: source, sourceOID: relation.oid, key: key)
         }
@@ -101,8 +96,9 @@ extension PostgreSQLBackend {
         guard shadowRule.contains(":ctename \(source.name)") || shadowRule.contains(":rtekind 6"),
             Self.references(to: sourceOID, in: shadowRule) == 1
         else { return "it names \"\(source)\" with its schema, so that no row can stand in for the table" }
-        let origin = ":resname \(key) :ressortgroupref 0 :resorigtbl \(sourceOID) "
-        guard rule.contains(origin) else { return "its \"\(key)\" is not the key of \"\(source)\" as it is" }
+        guard Self.outputOrigins(in: rule).contains(where: { $0.name == key && $0.table == sourceOID }) else {
+            return "its \"\(key)\" is not the key of \"\(source)\" as it is"
+        }
         if let name = try volatileFunction(in: rule) { return "it calls \(name), whose value depends on when it runs" }
         return nil
     }
@@ -132,14 +128,14 @@ extension PostgreSQLBackend {
         ).first?[0].asText
     }
 
-    private func rule(of view: String) throws -> String {
+    func rule(of view: String) throws -> String {
         try session.scalar(
             "SELECT ev_action::text FROM pg_catalog.pg_rewrite WHERE ev_class = ('pg_temp.' || $1)::regclass",
             [.text(view)]
         ).asText ?? ""
     }
 
-    private func columnNames(ofTemporary view: String) throws -> [String] {
+    func columnNames(ofTemporary view: String) throws -> [String] {
         try session.query(
             "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = ('pg_temp.' || $1)::regclass AND attnum > 0 ORDER BY attnum",
             [.text(view)]

@@ -26,6 +26,13 @@ struct SwitchRecord: Codable, Equatable {
         var isNotNull: Bool
     }
 
+    /// An index of the source that the target got with a carried column.
+    struct CarriedIndex: Codable, Equatable {
+        var name: String
+        /// Its name while the source is there, which has that name itself.
+        var meanwhile: String
+    }
+
     var strategy: Strategy
     var source: Table
     var target: Table
@@ -43,6 +50,9 @@ struct SwitchRecord: Codable, Equatable {
     var follower: Table?
     /// Keys of other tables that were led to the target by an online copy: quoted table and constraint.
     var children: [String]?
+    /// Columns that a copy carried although the script does not declare them.
+    var carried: [String]?
+    var carriedIndexes: [CarriedIndex]?
 
     // The proof of the cut-over, for later verification.
     var rows: Int

@@ -18,7 +18,8 @@ struct SinceComparison {
     ) throws {
         let backend = context.backend
         let mapping = try MappingSource(
-            mapping: move.mapping, source: move.source, readFrom: table, target: move.target, backend: backend)
+            mapping: move.mapping, source: move.source, readFrom: table, target: move.target,
+            carried: try context.carried(by: move, of: backup.revision), key: move.key, backend: backend)
         let age = try EvidenceAge(backup: backup, backend: backend)
         endOfEvidence = age.end
         var condition: String?

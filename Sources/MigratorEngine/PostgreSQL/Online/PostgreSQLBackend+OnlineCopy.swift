@@ -3,8 +3,9 @@ import MigratorScript
 
 /// A switch that copies the rows while the application writes (ONLINE.md B).
 extension PostgreSQLBackend {
-    /// 1. the rows, with a trigger that keeps both tables equal; 2. the children's keys; 3. a clean comparison and the
-    /// script's queries, again in every run; 4. the cut-over, in one moment under the locks; 5. the fingerprints.
+    /// 0. the columns that the script does not declare; 1. the rows, with a trigger that keeps both tables equal;
+    /// 2. the children's keys; 3. a clean comparison and the script's queries, again in every run; 4. the cut-over, in
+    /// one moment under the locks; 5. the fingerprints.
     func copySwitchOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         if !work.checkpoint.has("cut over") {
             guard let target = try catalog.relation(move.target), target.isTable else {
@@ -12,18 +13,16 @@ extension PostgreSQLBackend {
                     "target-undefined", .refused, "no statement before the switch creates the table \"\(move.target)\"",
                     hint: "put CREATE TABLE \(move.target) before the switch")
             }
-            let (source, declared) = try work.executor.look(for: [work.item]) {
-                var declared = try shape(of: target)
-                for column in declared.columns where column.generated == nil {
-                    if let text = column.defaultExpression, try isConstant(text, type: column.type) {
-                        declared.constantDefaults.insert(column.name)
-                    }
-                }
-                return (try recogniseSource(move, declared: declared, context: work.context), declared)
+            let source = try work.executor.look(for: [work.item]) {
+                try recogniseSource(move, declared: try shape(of: target), context: work.context)
             }
             try refuseReaders(of: source, move: move)
+
+            // 0
+            let carried = try carryOnline(move, source: source, target: target, work)
             let mapping = try session.discardingChanges {
-                try copyMapping(move, source: source, declared: declared)
+                try copyMapping(
+                    move, source: source, declared: try declaredInPlace(target), carried: carried.columns)
             }
             let placement = Placement(
                 sync: Sync(source: move.source, target: move.target, key: move.key, mapping: move.mapping),
@@ -48,11 +47,13 @@ extension PostgreSQLBackend {
             let children = try catalog.foreignKeysReferencing(source.relation.oid).map {
                 TableName(schema: $0.tableSchema, $0.tableName)
             }
-            try pin(
-                [move.source, move.target] + children + sequences(of: source.relation.oid, column: move.key)
-                    + (move.view.map { [$0] } ?? []), work)
+            let numbering = try ([move.key] + carried.columns).flatMap {
+                try sequences(of: source.relation.oid, column: $0)
+            }
+            try pin([move.source, move.target] + children + numbering + (move.view.map { [$0] } ?? []), work)
             try brief(work, locking: { try cutOverLocks(move) }, finishing: "cut over") { next in
-                let outcome = try cutOver(move, source: source, mapping: mapping, rows: rows, work)
+                let outcome = try cutOver(
+                    move, source: source, mapping: mapping, carried: carried, rows: rows, work)
                 next.notes["details"] = outcome.details
                 next.notes["compared"] = [String(rows)]
             }
@@ -80,7 +81,8 @@ extension PostgreSQLBackend {
     /// 3. what belongs to the source beside its rows; 4. the children's keys take their names; 5. the source becomes
     /// the follower, in the ledger's schema; 6. the view; 7. the trigger back; 8. the ledger.
     private func cutOver(
-        _ move: Move, source: TableShape, mapping: PostgreSQLMapping, rows: Int, _ work: OnlineWork
+        _ move: Move, source: TableShape, mapping: PostgreSQLMapping, carried: OnlineCarried, rows: Int,
+        _ work: OnlineWork
     ) throws -> StepOutcome {
         let context = work.context
         guard let target = try catalog.relation(move.target) else {
@@ -89,6 +91,7 @@ extension PostgreSQLBackend {
         let declared = try shape(of: target)
 
         // 1
+        try requireSameColumns(of: try shape(of: source.relation), as: carried.sourceColumns)
         try requireTriggers(kind: "move", on: source.relation, context: context)
         try refuseTail(mapping, with: move.target, key: move.key)
         try removeTriggers(kind: "move", item: context.item, context: context)
@@ -101,6 +104,7 @@ extension PostgreSQLBackend {
         // 3
         let readers = try dependentViews(of: source.relation.oid)
         try replayProperties(from: source, to: target)
+        undo += try passCarriedSequences(carried.columns, source: source, target: target)
         undo += try moveToPublications(of: source.relation, to: target)
 
         // 4
@@ -118,7 +122,10 @@ extension PostgreSQLBackend {
             try session.execute("ALTER TABLE \(old) DISABLE TRIGGER USER")
         }
         let mappingBack = try work.revision.planned.script.wayBack(from: move.source.name, move.target.name)?.mapping
-        let back = try analyse(mappingBack, source: move.target, target: move.source, key: move.key)
+        let back = try carrying(
+            carried.columns,
+            beside: try analyse(mappingBack, source: move.target, target: move.source, key: move.key),
+            from: move.target, to: move.source, key: move.key)
         undo += try relax(source, for: declared, mapped: back.columns)
         let name = try freeName(
             Self.truncated("follower_\(context.revision)_\(context.item)_\(source.relation.name)", suffix: ""),
@@ -130,17 +137,12 @@ extension PostgreSQLBackend {
             ALTER TABLE \(old) RENAME TO \(name.quotedIdentifier);
             ALTER TABLE \(source.relation.schema.quotedIdentifier).\(name.quotedIdentifier) SET SCHEMA \(space)
             """)
+        try nameCarried(carried.indexes, of: target)
 
         // 6
         var view: SwitchRecord.Table?
         if let viewName = move.view {
             let columns = source.columns.map(\.name)
-            guard columns.allSatisfy({ declared.column($0) != nil }) else {
-                throw MigratorError(
-                    "view-impossible", .refused,
-                    "a view \"\(viewName)\" would lack columns that \"\(move.target)\" does not have",
-                    hint: "leave view= out, or declare the columns")
-            }
             view = try createView(viewName, columns: columns, over: target)
             if let relation = try catalog.relation(follower.tableName), let view {
                 try copyGrants(from: relation.oid, columns: columns, to: view)
@@ -164,13 +166,15 @@ extension PostgreSQLBackend {
                 added: declared.columns.filter { source.column($0.name) == nil }.map {
                     .init(name: $0.name, initial: nil)
                 },
-                restrictions: [], follower: follower, children: children, rows: rows, relationOID: target.oid,
+                restrictions: [], follower: follower, children: children, carried: carried.columns,
+                carriedIndexes: carried.indexes, rows: rows, relationOID: target.oid,
                 snapshot: moment.snapshot, transactionID: moment.transactionID,
                 systemIdentifier: try identityOfSystem()),
             context: context)
         var details = [
             "\(rows.counted("row")) compared, 0 differences", "follower \(name) receives every write until `contract`",
         ]
+        details += carried.details
         if let view { details.append("view \(view.name) left behind") }
         return StepOutcome(rows: rows, details: details)
     }
@@ -217,6 +221,10 @@ extension PostgreSQLBackend {
         for column in source.columns where column.generated == nil {
             let name = column.name.quotedIdentifier
             let new = mapped.contains(column.name) ? declared.column(column.name) : nil
+            if column.identity == .always, mapped.contains(column.name) {
+                try change(
+                    "ALTER COLUMN \(name) SET GENERATED BY DEFAULT", back: "ALTER COLUMN \(name) SET GENERATED ALWAYS")
+            }
             let isHeld = new.map { $0.isNotNull } ?? (column.defaultExpression != nil || column.identity != nil)
             if column.isNotNull, !isHeld, column.identity == nil,
                 !source.constraints.contains(where: { $0.kind == .primaryKey && $0.columns.contains(column.name) })
@@ -229,78 +237,8 @@ extension PostgreSQLBackend {
         }
         for check in source.constraints
         where check.kind == .check && !declared.constraints.contains(where: { $0.definition == check.definition }) {
-            let name = check.name.quotedIdentifier
-            try change("DROP CONSTRAINT \(name)", back: "ADD CONSTRAINT \(name) \(check.definition)")
+            undo += try takeOff(check, of: source.relation, recordedFor: table)
         }
         return undo
-    }
-
-    // MARK: Children
-
-    /// Prefix of the names of children's keys until the cut-over.
-    static let nextKeyPrefix = "migrator_next_"
-
-    static func nextKeyName(_ name: String) -> String {
-        nextKeyPrefix
-            + String(
-                name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 36)
-    }
-
-    /// Each key of another table that points at `old` gets a twin that points at `new`: not validated, then validated,
-    /// while both tables are kept equal. Its place is taken at the cut-over.
-    func prepareChildren(of old: CatalogRelation, for new: CatalogRelation, _ work: OnlineWork) throws {
-        for child in try catalog.foreignKeysReferencing(old.oid)
-        where child.tableOID != old.oid && child.tableOID != new.oid {
-            let name = Self.nextKeyName(child.name)
-            let table = TableName(schema: child.tableSchema, child.tableName)
-            let twin = try catalog.constraints(of: child.tableOID).first { $0.name == name }
-            if twin == nil, let definition = child.definition(referring: new.quoted) {
-                try brief(
-                    work,
-                    locking: {
-                        try lock(TableName(schema: new.schema, new.name), .shareRowExclusive)
-                            + lock(table, .shareRowExclusive)
-                    }, changesSchema: true
-                ) { _ in
-                    try session.execute(
-                        "ALTER TABLE \(child.table) ADD CONSTRAINT \(name.quotedIdentifier) \(definition)"
-                            + (definition.hasSuffix(" NOT VALID") ? "" : " NOT VALID"))
-                }
-            }
-            if twin?.isValidated != true, child.isValidated { try validate(name, of: child.table, work) }
-        }
-    }
-
-    /// The old keys go, the twins get their names.
-    func takeChildren(from old: CatalogRelation) throws -> [String] {
-        var names: [String] = []
-        for child in try catalog.foreignKeysReferencing(old.oid) where child.tableOID != old.oid {
-            let twin = Self.nextKeyName(child.name)
-            guard try catalog.constraints(of: child.tableOID).contains(where: { $0.name == twin }) else {
-                throw MigratorError(
-                    "child-new", .failed,
-                    "the foreign key \"\(child.name)\" of \"\(child.tableName)\" is new since the preparation; nothing was cut over",
-                    hint: "run the same command again")
-            }
-            let name = child.name.quotedIdentifier
-            try session.execute(
-                "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) RENAME CONSTRAINT \(twin.quotedIdentifier) TO \(name)"
-            )
-            if let comment = child.comment {
-                try session.execute("COMMENT ON CONSTRAINT \(name) ON \(child.table) IS \(comment.quotedLiteral)")
-            }
-            names.append("\(child.table) \(name)")
-        }
-        return names
-    }
-}
-
-extension CatalogConstraint {
-    /// A foreign key's definition with another table in the place of the one that it refers to.
-    func definition(referring table: String) -> String? {
-        guard let start = definition.firstRange(of: " REFERENCES "),
-            let end = definition[start.upperBound...].firstRange(of: "(")
-        else { return nil }
-        return definition[..<start.upperBound] + table + definition[end.lowerBound...]
     }
 }

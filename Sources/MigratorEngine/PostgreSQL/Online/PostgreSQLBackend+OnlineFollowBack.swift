@@ -14,7 +14,7 @@ extension PostgreSQLBackend {
                 hint: "restore a backup (`migrator backups list`), or take the revision back with --mode window")
         }
         let mapping = try session.discardingChanges {
-            try analyse(move.mapping, source: record.target.tableName, target: followerTable, key: record.key)
+            try mappingBack(move.mapping, of: record, to: followerTable)
         }
 
         // 1. In every run, since the application may have got new ones.
@@ -43,6 +43,7 @@ extension PostgreSQLBackend {
                 try removeTrigger(trigger)
             }
             _ = try takeChildren(from: target)
+            try giveUpNames(record.carriedIndexes ?? [], of: target)
             let space = record.source.schema.quotedIdentifier
             try session.execute(
                 """

@@ -31,7 +31,7 @@ struct FollowerCheck: VerificationCheck {
         }
         let mapping = try MappingSource(
             mapping: try script.wayBack(from: record.source.name, record.target.name)?.mapping,
-            source: record.target.tableName, target: follower,
+            source: record.target.tableName, target: follower, carried: record.carried ?? [], key: record.key,
             backend: backend)
         if context.level == .counts {
             let expected = try backend.session.scalar("SELECT count(*) FROM (\(mapping.select)\n) AS m").asInt ?? 0

@@ -84,6 +84,14 @@ struct StandingSwitch {
 }
 
 extension VerificationContext {
+    /// Columns that a copy brought over beside an author's SELECT.
+    func carried(by move: Move, of revision: String) throws -> [String] {
+        guard move.mapping != nil, backend.session.dialect == .postgresql else { return [] }
+        return try backend.ledger.objects(revision: revision, kind: "switch").map { try SwitchRecord($0) }.last {
+            $0.source.name == move.source.name && $0.target.name == move.target.name
+        }?.carried ?? []
+    }
+
     func standingSwitches() throws -> [StandingSwitch] {
         var found: [StandingSwitch] = []
         for (index, applied) in applied.enumerated() where applied.record.state == .applied {

@@ -153,6 +153,18 @@ private final class Folder {
         #expect(folder.refusal()?.code == "script-too-large")
     }
 
+    @Test func `Many scripts come in their order, and the first that is wrong is named`() throws {
+        let folder = try Folder()
+        let names = (1...200).map { "\($0 + 1000)_table.sql" }
+        for name in names { try folder.write(name) }
+        #expect(try folder.load().map(\.location.file) == names.map { "m/" + $0 })
+        // Both halves are read at once.
+        try folder.write(names[190], "SELECT 1;\n")
+        #expect(folder.refusal()?.location.file == "m/" + names[190])
+        try folder.write(names[20], "SELECT 1;\n")
+        #expect(folder.refusal()?.location.file == "m/" + names[20])
+    }
+
     @Test func `What is wrong in a file is said with its path`() throws {
         let folder = try Folder()
         try folder.write("sqlite/0001_a.sql", "-- migrator:revision 0001\n-- migrator:nonsense\n")

@@ -5,6 +5,7 @@ Every measurement has a database of its own, cloned from one filled for its size
 naive   As the author of an ordinary script writes it, through the server's psql: in one transaction the target with
         its keys and indexes, INSERT ... SELECT, a count, the attachments' key, DROP TABLE. No backup, no comparison.
 copy    `migrator upgrade 0002` with strategy=copy: backup and comparison of every row included.
+bare    The same of a script that asks for no backup, which the naive one has not either.
 rename  `migrator upgrade 0002` as shipped: nothing is copied; backup and comparison included.
 """
 
@@ -78,6 +79,12 @@ def read(*path):
         return file.read()
 
 
+def replaced(text, old, new):
+    if old not in text:
+        sys.exit(f"error: {REVISION} has no line with \"{old.strip()}\"")
+    return text.replace(old, new)
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -102,13 +109,14 @@ class Stage:
         script = read(SHIPPED, REVISION)
         begin, end = script.index("CREATE TABLE messages"), script.index("-- migrator:switch direct_messages")
         self.target = "\n".join(line for line in script[begin:end].splitlines() if not line.lstrip().startswith("--"))
-        self.scripts = {"rename": os.path.dirname(SHIPPED), "copy": os.path.join(self.folder, "copy")}
-        shutil.copytree(SHIPPED, os.path.join(self.scripts["copy"], "postgresql"))
-        changed = script.replace(" key=id view=direct_messages", " key=id view=direct_messages strategy=copy")
-        if changed == script:
-            sys.exit(f"error: {REVISION} has no switch to measure")
-        with open(os.path.join(self.scripts["copy"], "postgresql", REVISION), "w", encoding="utf-8") as file:
-            file.write(changed)
+        copying = replaced(script, " key=id view=direct_messages", " key=id view=direct_messages strategy=copy")
+        bare = replaced(copying, "-- migrator:backup direct_messages\n", "")
+        self.scripts = {"rename": os.path.dirname(SHIPPED)}
+        for way, text in (("copy", copying), ("bare", bare)):
+            self.scripts[way] = os.path.join(self.folder, way)
+            shutil.copytree(SHIPPED, os.path.join(self.scripts[way], "postgresql"))
+            with open(os.path.join(self.scripts[way], "postgresql", REVISION), "w", encoding="utf-8") as file:
+                file.write(text)
         os.makedirs(options.output, exist_ok=True)
 
     def close(self):
@@ -187,8 +195,9 @@ class Stage:
         return run([self.options.psql, "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database),
                     "-f", self.templates[rows]["naive"]], self.theirs)
 
-    def upgrade(self, database, strategy, mode):
-        outcome = self.migrate(database, strategy, "upgrade", "0002", "--mode", mode).checked()
+    def upgrade(self, database, way, mode):
+        outcome = self.migrate(database, way, "upgrade", "0002", "--mode", mode).checked()
+        strategy = "rename" if way == "rename" else "copy"
         if f"strategy {strategy}" not in outcome.errors:
             sys.exit(f"error: the upgrade did not use strategy {strategy}:\n{outcome.errors}")
         return outcome

@@ -29,6 +29,7 @@ extension PostgreSQLBackend {
     ///
     /// Catalog rows are looked at only where the transaction has updated some: there is no index for xmin. CREATE
     /// TABLE updates rows of pg_class, and none of the far larger pg_attribute.
+    /// The array keeps the few that are touched from being joined with the whole catalog: the planner takes it for short.
     /// `age(xmin) <= 0` means written by this transaction, its subtransactions, or one that began after it.
     private var touchedQuery: KeptQuery {
         func isWritten(_ catalog: String, _ kinds: [String]) -> String {
@@ -62,7 +63,7 @@ extension PostgreSQLBackend {
                 WHERE (SELECT is_description FROM written) AND age(d.xmin) <= 0),
             named (qualified, name) AS (
                 SELECT DISTINCT n.nspname || '.' || c.relname, c.relname
-                FROM touched
+                FROM unnest(ARRAY(SELECT t.oid FROM touched t)) AS touched (oid)
                 LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = touched.oid
                 JOIN pg_catalog.pg_class c ON c.oid = coalesce(i.indrelid, touched.oid)
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

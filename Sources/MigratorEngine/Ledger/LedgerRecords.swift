@@ -67,7 +67,7 @@ public struct BackupRecord: Sendable, Equatable {
     public var columns: [String]
     public var rows: Int
     public var hash: String
-    /// How `hash` was made: `hash-sum` (PostgreSQL; `md5-sum` before), `sha256-sum` (SQLite).
+    /// How `hash` was made: `row-hash-sum` (PostgreSQL), `sha256-sum` (SQLite).
     public var algorithm: String
     /// `pg_current_snapshot()` under the lock, as text; nil on SQLite.
     public var snapshot: String?

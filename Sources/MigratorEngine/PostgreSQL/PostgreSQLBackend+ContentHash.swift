@@ -2,55 +2,24 @@ import MigratorDatabase
 import MigratorScript
 
 extension PostgreSQLBackend {
-    /// `hash-sum`: the server's own 64-bit hash of each row, hashed once more, summed over all rows. Independent of
-    /// the rows' order, in one pass, without a sort; the sum is numeric, so that nothing overflows, and unlike xor two
-    /// equal rows do not cancel each other. Hashed twice, since the hash of a row is linear in those of its values:
-    /// a sum of it would not see two rows swap a value.
-    ///
-    /// Values of types whose equality is not identity are hashed as texts: NULL and '' differ, 1.0 and 1.00 differ, and
-    /// types without a hash of their own (json, xml, point, ...) can be hashed all the same (ONLINE.md H17). These
-    /// functions are what hash partitions are placed by, so they stay the same from one version to the next.
-    static let hashAlgorithm = "hash-sum"
-    /// That of older backups: both halves of the md5 of a row's text, summed. A value is its length in characters, a
-    /// colon and its text, or `N` for NULL, so that no value can reach into its neighbour.
-    static let oldHashAlgorithm = "md5-sum"
+    /// The sum of all rows' hashes (`RowHash`): independent of the rows' order, in one pass, without a sort. The sum is
+    /// numeric, so that nothing overflows, and unlike xor two equal rows do not cancel each other.
+    static let hashAlgorithm = "row-hash-sum"
 
     public func contentHash(
         of table: TableName, columns: [String], algorithm: String?
     ) throws -> (rows: Int, hash: String, algorithm: String) {
-        let isOld = algorithm == Self.oldHashAlgorithm
-        let query =
-            isOld
-            ? """
-            SELECT count(*) AS rows, \(Self.hashSums("r.digest")) AS hash
-            FROM (SELECT md5(\(Self.rowText(columns, of: "s"))) AS digest FROM \(quoted(table)) s) r
-            """ : try contentHashQuery(of: table, columns: columns)
-        let row = try withPinnedOutput { try session.query(query).first }
-        return (row?.int("rows") ?? 0, row?.text("hash") ?? "", isOld ? Self.oldHashAlgorithm : Self.hashAlgorithm)
+        let row = try withPinnedOutput { try session.query(contentHashQuery(of: table, columns: columns)).first }
+        return (row?.int("rows") ?? 0, row?.text("hash") ?? "", Self.hashAlgorithm)
     }
 
     /// Yields rows and hash; to be run with pinned output.
     func contentHashQuery(of table: TableName, columns: [String]) throws -> String {
         let types = try ColumnComparison(session: session).types(of: quoted(table))
         return """
-            SELECT count(*) AS rows, coalesce(sum(\(Self.rowHash(columns, types: types, of: "s"))), 0)::text AS hash
+            SELECT count(*) AS rows, coalesce(sum(\(RowHash(columns, types: types, of: "s").sql)), 0)::text AS hash
             FROM \(quoted(table)) s
             """
-    }
-
-    /// The hash of a row, of which `hash-sum` is the sum.
-    static func rowHash(_ columns: [String], types: [String: String], of alias: String) -> String {
-        "hashtextextended(hash_record_extended(\(hashedRow(columns, types: types, of: alias)), 0)::text, 0)"
-    }
-
-    /// A row as the server is to hash it. The constant keeps a row of one column, or of none, a row.
-    private static func hashedRow(_ columns: [String], types: [String: String], of alias: String) -> String {
-        let values = columns.map { column in
-            let value = "\(alias).\(column.quotedIdentifier)"
-            let isExact = types[column].map(ColumnComparison.exactTypes.contains) ?? false
-            return isExact ? value : "\(value)::text COLLATE \"C\""
-        }
-        return "ROW(\((["0"] + values).joined(separator: ", ")))"
     }
 
     /// The text of a row, as an SQL expression over the alias.
@@ -63,35 +32,18 @@ extension PostgreSQLBackend {
         }.joined(separator: " || ")
     }
 
-    /// Both sums of an md5 in hex, as an SQL aggregate; rows for which it is NULL do not count.
-    static func hashSums(_ digest: String) -> String {
-        func half(_ start: Int) -> String {
-            "coalesce(sum(('x' || substr(\(digest), \(start), 16))::bit(64)::bigint), 0)::text"
-        }
-        return "\(half(1)) || ':' || \(half(17))"
-    }
-
     /// Runs `body` with the settings on which texts of values depend, and with row-level security refused: a
     /// policy would hide rows from a backup and from its comparison alike (ONLINE.md H22).
+    /// - Parameter further: settings for `body` alone.
     /// - Throws: `MigratorError` where policies apply to this role.
-    func withPinnedOutput<Result>(_ body: () throws -> Result) throws -> Result {
+    func withPinnedOutput<Result>(
+        _ further: [(String, String)] = [], _ body: () throws -> Result
+    ) throws -> Result {
         let pinned =
             Self.pinnedSettings.prefix(6).map { ($0.name, $0.value) }
-            + [("row_security", "off"), ("lc_monetary", "C"), ("search_path", "pg_catalog")]
-        let set = pinned.map {
-            "current_setting(\($0.0.quotedLiteral)), set_config(\($0.0.quotedLiteral), \($0.1.quotedLiteral), false)"
-        }.joined(separator: ", ")
-        let old = try session.query("SELECT \(set)").first
-        // Where the transaction has failed this fails too, and the rollback restores them.
-        defer {
-            let restore = pinned.enumerated().map { index, setting in
-                "set_config(\(setting.0.quotedLiteral), "
-                    + "\((old?[index * 2].asText ?? setting.1).quotedLiteral), false)"
-            }.joined(separator: ", ")
-            _ = try? session.query("SELECT \(restore)")
-        }
+            + [("row_security", "off"), ("lc_monetary", "C"), ("search_path", "pg_catalog")] + further
         do {
-            return try body()
+            return try withSettings(pinned, body)
         } catch let error as DatabaseError
             where error.kind == .insufficientPrivilege && error.message.contains("row-level security")
         {
@@ -102,6 +54,23 @@ extension PostgreSQLBackend {
                     "run it as a role with BYPASSRLS, or as the owner after ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"
             )
         }
+    }
+
+    /// Runs `body` with settings of its own, and brings back what was set before.
+    func withSettings<Result>(_ settings: [(String, String)], _ body: () throws -> Result) throws -> Result {
+        let set = settings.map {
+            "current_setting(\($0.0.quotedLiteral)), set_config(\($0.0.quotedLiteral), \($0.1.quotedLiteral), false)"
+        }.joined(separator: ", ")
+        let old = try session.query("SELECT \(set)").first
+        // Where the transaction has failed this fails too, and the rollback restores them.
+        defer {
+            let restore = settings.enumerated().map { index, setting in
+                "set_config(\(setting.0.quotedLiteral), "
+                    + "\((old?[index * 2].asText ?? setting.1).quotedLiteral), false)"
+            }.joined(separator: ", ")
+            _ = try? session.query("SELECT \(restore)")
+        }
+        return try body()
     }
 
     /// `system identifier/database oid`, which a restored dump does not share; nil where the role may not ask.

@@ -10,11 +10,16 @@ extension Executor {
         let blocks = try backend.ledger.blocks(ofUpgrade: work.planned.script.revision)
         let upgrade = try work.planned.script.upgrade.items(whereHeld: blocks)
         var alone: [String] = []
+        var copied: [TableName] = []
         for table in tables where try backend.tableExists(table) {
+            let isKept = try isKeptWhenDropped(table, work: work)
+            if !isKept { copied.append(table) }
+            // While an unfinished upgrade is undone the way back is to be short: a table that stays keeps all it has.
+            if isKept, work.isUndo { continue }
             let rows = try rowsHeldAlone(table, upgrade: upgrade)
             if rows > 0 { alone.append("\(rows.counted("row")) that only \(table) holds are kept in the archive") }
         }
-        var outcome = try backend.archive(tables, context: context)
+        var outcome = try copied.isEmpty ? StepOutcome() : backend.archive(copied, context: context)
         outcome.details += alone
         return outcome
     }

@@ -41,6 +41,11 @@ extension Executor {
             return
         }
         try session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
+        if gone.count == 1, emptied.isEmpty, let table = statement.droppedTable, table.name == gone[0].table.name,
+            try keepDropped(table, work: work, context: context)
+        {
+            return
+        }
         let lossBefore = work.losses.count
         if work.planned.script.origin != nil, options.acceptedLoss == nil {
             let old = oldTables(of: before)
@@ -82,11 +87,11 @@ extension Executor {
             if rows > 0 { work.losses.append(("of \"\(table.name)\"", rows)) }
             return
         }
+        if try work.isOnline && areComputed(columns, of: name, work: work) { return }
         let anyValue = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
         let rows =
             try backend.session.scalar("SELECT count(*) FROM \(backend.quoted(name)) WHERE \(anyValue)").asInt ?? 0
         guard rows > 0 else { return }
-        if try work.isOnline && areComputed(columns, of: name, work: work) { return }
         if work.planned.direction == .downgrade {
             let outcome = try backend.archiveColumns(columns, of: name, context: context)
             for detail in outcome.details { reporter.report(.note(detail)) }
@@ -106,12 +111,13 @@ extension Executor {
             let others = columns.map {
                 "t.\($0.quotedIdentifier) IS NOT NULL AND t.\($0.quotedIdentifier) IS DISTINCT FROM m.\($0.quotedIdentifier)"
             }
-            return try backend.session.query(
+            // Counted: for the first row alone the planner would look up one row after the other.
+            return try backend.session.scalar(
                 """
-                SELECT 1 FROM \(backend.quoted(table)) AS t LEFT JOIN (\(fill.mapping.text)
-                ) AS m ON m.\(key) = t.\(key) WHERE \(others.joined(separator: " OR ")) LIMIT 1
+                SELECT count(*) FROM \(backend.quoted(table)) AS t LEFT JOIN (\(fill.mapping.text)
+                ) AS m ON m.\(key) = t.\(key) WHERE \(others.joined(separator: " OR "))
                 """
-            ).isEmpty
+            ).asInt == 0
         }
         return false
     }

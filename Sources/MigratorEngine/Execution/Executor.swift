@@ -69,6 +69,7 @@ final class Executor {
                 }
             }
             for (index, segment) in segments.enumerated() {
+                if index == segments.count - 1 { try registerKept(work: &work) }
                 switch segment {
                 case .transaction(let items):
                     try runTransaction(items, isLast: index == segments.count - 1, work: &work)
@@ -104,6 +105,7 @@ final class Executor {
     private func runTransaction(_ items: [FlatItem], isLast: Bool, work: inout RevisionWork) throws {
         let deadline = ContinuousClock.now + options.lockTimeout
         var attempt = 1
+        if try keepsTable(items, work: work) { try dropKeysFirst(items) }
         while true {
             var tentative = work
             do {
@@ -133,7 +135,9 @@ final class Executor {
         if isLast, work.isOnline, backend.session.dialect == .sqlite {
             proofs = try runChecksBeforehand(items, work: work)
         }
-        try backend.beginWork(for: items.map(\.item), run: run, options: options, reporter: reporter)
+        try backend.beginWork(
+            for: items.map(\.item).filter { try !copiesNothing($0, work: work) }, run: run, options: options,
+            reporter: reporter)
         backend.ledger.journal?.watchLocks()
         let recording = backend.session as? RecordingSession
         let schemaBefore = knownSchema

@@ -170,36 +170,10 @@ extension PostgreSQLBackend {
         guard let relation = try catalog.relation(table) else { return }
         try dropOutgoingKeys(of: relation, work)
         try brief(work, finishing: "register") { _ in
-            let columns = try catalog.columns(of: relation.oid)
-            var statements: [String] = []
-            for trigger in try catalog.triggers(of: relation.oid) {
-                statements.append("DROP TRIGGER \(trigger.name.quotedIdentifier) ON \(relation.quoted)")
-            }
-            // Keys of the table to itself go before the key that they refer to.
-            let constraints = try catalog.constraints(of: relation.oid)
-            for kind in [CatalogConstraint.Kind.foreignKey, .check, .unique, .primaryKey] {
-                for constraint in constraints where constraint.kind == kind {
-                    statements.append(
-                        "ALTER TABLE \(relation.quoted) DROP CONSTRAINT \(constraint.name.quotedIdentifier)")
-                }
-            }
-            for index in try catalog.indexes(of: relation.oid) where index.constraint == nil {
-                statements.append(
-                    "DROP INDEX \(relation.schema.quotedIdentifier).\(index.name.quotedIdentifier)")
-            }
-            for column in columns {
-                let place = "ALTER TABLE \(relation.quoted) ALTER COLUMN \(column.name.quotedIdentifier)"
-                if column.identity != nil { statements.append("\(place) DROP IDENTITY") }
-                if column.defaultExpression != nil, column.generated == nil {
-                    statements.append("\(place) DROP DEFAULT")
-                }
-            }
-            for statement in statements { try session.execute(statement) }
-            let roles = try relationGrants(of: relation.oid, on: relation.quoted).map(\.revoke)
-            for revoke in roles { try session.execute(revoke) }
+            try disarm(relation)
             let comment = "\(name) as revision \(work.context.revision) was taken back, kept by migrator"
             try session.execute("COMMENT ON TABLE \(relation.quoted) IS \(comment.quotedLiteral)")
-            let names = columns.map(\.name)
+            let names = try catalog.columns(of: relation.oid).map(\.name)
             let content = try contentHash(of: table, columns: names)
             try ledger.add(
                 try backupRecord(

@@ -1,0 +1,97 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Tables that become their own archives: renamed instead of copied and dropped.
+extension PostgreSQLBackend: TableKeeper {
+    /// The kind under which the ledger keeps a table until it is registered as a backup.
+    private static let keptKind = "kept-table"
+
+    func canKeep(_ table: TableName) throws -> Bool {
+        guard let relation = try catalog.relation(table), relation.kind == .table else { return false }
+        return try session.query(
+            "SELECT 1 FROM pg_catalog.pg_inherits WHERE inhrelid = $1 OR inhparent = $1 LIMIT 1",
+            [SQLValue(relation.oid)]
+        ).isEmpty
+    }
+
+    func keep(_ table: TableName, context: StepContext) throws {
+        guard let relation = try catalog.relation(table) else { return }
+        let key = try catalog.singleKeyColumn(of: relation.oid)
+        let name = Self.truncated(relation.name, suffix: "_backup")
+        _ = try makeRoom(for: TableName(schema: relation.schema, name), context: context)
+        try disarm(relation)
+        let comment =
+            "\(relation.name) as revision \(context.revision) was taken back, kept by migrator"
+        try session.execute(
+            """
+            COMMENT ON TABLE \(relation.quoted) IS \(comment.quotedLiteral);
+            ALTER TABLE \(relation.quoted) RENAME TO \(name.quotedIdentifier)
+            """)
+        let detail = [relation.schema, name] + (key.map { [$0] } ?? [])
+        try ledger.add(
+            ObjectRecord(
+                runID: context.runID, revision: context.revision, item: context.item, kind: Self.keptKind,
+                name: relation.name, detail: detail.map(\.quotedIdentifier).joined(separator: ",")))
+    }
+
+    func keptTables(revision: String) throws -> [ObjectRecord] {
+        try ledger.objects(revision: revision, kind: Self.keptKind)
+    }
+
+    func register(_ kept: ObjectRecord, context: StepContext) throws -> StepOutcome {
+        let place = PostgreSQLCatalog.identifiers(kept.detail)
+        try ledger.removeObject(kept.id)
+        let table = TableName(schema: place.first, place.count > 1 ? place[1] : "")
+        guard let relation = try catalog.relation(table), relation.kind == .table else {
+            context.reporter.report(
+                .warning(
+                    "\"\(table.name)\", which kept what \"\(kept.name)\" held, is gone: somebody has taken it away"))
+            return StepOutcome()
+        }
+        let columns = try catalog.columns(of: relation.oid).map(\.name)
+        let content = try contentHash(of: table, columns: columns)
+        try ledger.add(
+            try backupRecord(
+                kind: .archive, source: TableName(schema: relation.schema, kept.name), name: relation.name,
+                key: place.count > 2 ? place[2] : nil, columns: columns, content: (content.rows, content.hash),
+                context: context))
+        try ledger.add(
+            ProofRecord(
+                runID: context.runID, revision: context.revision, item: context.item, check: "backup",
+                subject: "\(relation.schema).\(kept.name)", verdict: Verdict.exact.rawValue,
+                detail: "{\"backup\":\(Self.json(relation.name)),\"relation\":\(relation.oid),"
+                    + "\"rows\":\(content.rows),\"hash\":\(Self.json(content.hash)),"
+                    + "\"algorithm\":\(Self.json(content.algorithm))}"))
+        return StepOutcome(
+            rows: content.rows, details: ["\(relation.name): the same relation, \(content.rows.counted("row"))"])
+    }
+
+    /// Takes everything off a table that nobody uses any more and that could change it, refuse to let a parent go, or
+    /// stand in a later table's way: triggers, constraints, indexes, defaults, privileges.
+    func disarm(_ relation: CatalogRelation) throws {
+        var statements: [String] = []
+        for trigger in try catalog.triggers(of: relation.oid) {
+            statements.append("DROP TRIGGER \(trigger.name.quotedIdentifier) ON \(relation.quoted)")
+        }
+        // Keys of the table to itself go before the key that they refer to.
+        let constraints = try catalog.constraints(of: relation.oid)
+        for kind in [CatalogConstraint.Kind.foreignKey, .check, .exclusion, .unique, .primaryKey] {
+            for constraint in constraints where constraint.kind == kind {
+                statements.append(
+                    "ALTER TABLE \(relation.quoted) DROP CONSTRAINT \(constraint.name.quotedIdentifier)")
+            }
+        }
+        for index in try catalog.indexes(of: relation.oid) where index.constraint == nil {
+            statements.append("DROP INDEX \(relation.schema.quotedIdentifier).\(index.name.quotedIdentifier)")
+        }
+        for column in try catalog.columns(of: relation.oid) {
+            let place = "ALTER TABLE \(relation.quoted) ALTER COLUMN \(column.name.quotedIdentifier)"
+            if column.identity != nil { statements.append("\(place) DROP IDENTITY") }
+            if column.defaultExpression != nil, column.generated == nil {
+                statements.append("\(place) DROP DEFAULT")
+            }
+        }
+        statements += try relationGrants(of: relation.oid, on: relation.quoted).map(\.revoke)
+        if !statements.isEmpty { try session.execute(statements.joined(separator: ";\n")) }
+    }
+}

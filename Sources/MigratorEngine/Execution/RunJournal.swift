@@ -127,6 +127,17 @@ final class RunJournal {
         phase = nil
     }
 
+    /// A comparison counts rows of its own, from 0; outside of any phase it is one itself.
+    /// - Returns: whether it is a phase, which has to be ended.
+    func beginComparison() -> Bool {
+        guard phase == nil else {
+            beginning?.rows = 0
+            return false
+        }
+        beginPhase("compare", rows: 0)
+        return true
+    }
+
     /// The place that a critical section is named by.
     var place: (revision: String, direction: Direction, title: String) {
         let title = phase.map { "\($0.title), \($0.phase ?? "")" } ?? step?.title ?? ""

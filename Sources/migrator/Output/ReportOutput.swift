@@ -116,6 +116,14 @@ extension RunView.Revision {
                         "outcome": .string(step.outcome.rawValue), "started_ms": JSONValue(step.started),
                         "duration_ms": .int(step.milliseconds), "rows": JSONValue(step.rows),
                         "details": JSONValue(step.details), "samples": .int(step.samples.count),
+                        "phases": .array(
+                            step.phases.map { phase in
+                                .object([
+                                    "phase": JSONValue(phase.phase), "started_ms": .int(phase.startedMilliseconds),
+                                    "duration_ms": .int(phase.milliseconds), "rows": JSONValue(step.rows(of: phase)),
+                                    "outcome": .string(phase.outcome.rawValue),
+                                ])
+                            }),
                     ])
                 }),
         ])

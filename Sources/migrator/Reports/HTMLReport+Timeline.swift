@@ -143,7 +143,9 @@ extension HTMLReport {
                 guard !step.details.isEmpty || !step.phases.isEmpty else { return nil }
                 let lines = step.details.map { "<li>\(escaped($0))</li>" }.joined()
                 let phases = step.phases.map { phase in
-                    "<li>\(escaped(phase.phase ?? "")) \(data("phase_ms", phase.milliseconds, ReportText.time(milliseconds: phase.milliseconds)))</li>"
+                    let time = data("phase_ms", phase.milliseconds, ReportText.time(milliseconds: phase.milliseconds))
+                    let rows = step.rows(of: phase).map { ", \(data("phase_rows", $0, $0.counted("row")))" } ?? ""
+                    return "<li>\(escaped(phase.phase ?? "")) \(time)\(rows)</li>"
                 }
                 return [
                     escaped(revision.revision), escaped(step.title),

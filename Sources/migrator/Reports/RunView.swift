@@ -15,6 +15,16 @@ struct RunView {
         var phases: [ActivityRecord] = []
         var samples: [SampleRecord] = []
 
+        /// What a phase has written or compared; nil where nothing was sampled of it.
+        func rows(of phase: ActivityRecord) -> Int? {
+            let end = phase.startedMilliseconds + phase.milliseconds
+            let own = samples.filter {
+                $0.phase == phase.phase && $0.atMilliseconds >= phase.startedMilliseconds && $0.atMilliseconds <= end
+            }
+            guard let first = own.first, let last = own.last, own.count > 1 else { return nil }
+            return max(0, last.rows - first.rows)
+        }
+
         /// A statement that only describes what a switch reaches in another way.
         var isDeclaration: Bool { details == ["declaration"] }
     }

@@ -91,6 +91,32 @@ import Testing
         #expect(try project.report("junit", "2").contains("failures=\"0\" errors=\"0\""))
     }
 
+    @Test(arguments: [Dialect.postgresql, .sqlite])
+    func `a comparison is a phase with its rows, as the others are`(_ dialect: Dialect) throws {
+        let project = try ReportProject(dialect)
+        try project.run("upgrade", "head", "--mode", "online")
+        let object = try project.run("report", "--json").object()
+        let revisions = try #require(object["revisions"] as? [[String: Any]])
+        let steps = try #require(revisions.first?["steps"] as? [[String: Any]])
+        let copy = try #require(steps.first { $0["kind"] as? String == "switch" })
+        let phases = try #require(copy["phases"] as? [[String: Any]])
+        for name in ["backfill", "compare"] {
+            let phase = try #require(phases.first { $0["phase"] as? String == name }, "\(phases)")
+            #expect(phase["rows"] as? Int == 2000, "\(phase)")
+            #expect(phase["outcome"] as? String == "done")
+            let start = phase["started_ms"] as? Int ?? 0
+            let end = start + (phase["duration_ms"] as? Int ?? 0)
+            #expect(start >= copy["started_ms"] as? Int ?? .max)
+            // Nothing else is counted as part of it.
+            #expect(
+                !phases.contains { other in
+                    let begins = other["started_ms"] as? Int ?? 0
+                    return other["phase"] as? String != name && begins > start && begins < end
+                }, "\(phases)")
+        }
+        #expect(PageFigures(try project.report("html"))["phase_rows"].filter { $0 == 2000 }.count >= 2)
+    }
+
     /// What a ledger of version 1 is: without the tables that version 2 brought.
     private func makeOld(_ project: ReportProject) throws {
         let drops = ["activity", "sample", "critical_section", "size", "schema_change"].map {

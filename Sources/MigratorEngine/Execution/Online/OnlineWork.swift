@@ -53,6 +53,12 @@ public final class OnlineWork {
         try executor.checkInterruption()
         begin(name)
         try body()
+        end()
+    }
+
+    /// The phase is over, whatever the checkpoint says of it.
+    func end() {
+        phase = nil
         executor.backend.ledger.journal?.endPhase()
     }
 
@@ -101,12 +107,34 @@ public final class OnlineWork {
         try executor.checkInterruption()
     }
 
+    /// Runs a comparison, of which the run's journal keeps the time. The ledger's checkpoint does not name it: every
+    /// run makes it again.
+    func comparing<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let isPhase = executor.backend.ledger.journal?.beginComparison() ?? false
+        let result = try body()
+        if isPhase { end() }
+        return result
+    }
+
+    /// How far a comparison has come.
     /// - Parameters:
-    ///   - took: what the batch took that has just committed.
-    ///   - phase: where it is another than the one that the ledger names.
-    func report(rows: Int, total: Int?, batchRows: Int? = nil, took: Duration? = nil, phase: String? = nil) {
+    ///   - stretch: how many rows it compares at once.
+    ///   - took: what the last of them took.
+    func reportComparison(rows: Int, stretch: Int, took: Duration) {
+        var progress = StepProgress(item.action.title, rows: rows, total: nil)
+        progress.phase = "compare"
+        progress.rowsPerSecond = meter.rate(rows: rows)
+        progress.replayLag = pace.signals?.replayLag
+        progress.paused = pace.paused
+        executor.backend.ledger.journal?.sample(
+            RunJournal.SampledBatch(rows: rows, nextRows: stretch, took: took, paused: pace.paused))
+        executor.reporter.report(.stepProgress(progress))
+    }
+
+    /// - Parameter took: what the batch took that has just committed.
+    func report(rows: Int, total: Int?, batchRows: Int? = nil, took: Duration? = nil) {
         var progress = StepProgress(item.action.title, rows: rows, total: total)
-        progress.phase = phase ?? self.phase
+        progress.phase = phase
         progress.rowsPerSecond = meter.rate(rows: rows)
         progress.batchRows = batchRows
         progress.replayLag = pace.signals?.replayLag

@@ -40,7 +40,10 @@ extension PostgreSQLBackend {
                 if next.end == nil { next.finish(phase) }
             }
         }
-        guard !work.checkpoint.has(phase), let end = work.checkpoint.end else { return }
+        guard !work.checkpoint.has(phase), let end = work.checkpoint.end else {
+            work.end()
+            return
+        }
         let total = try estimatedSize(of: table)
         let ceiling = max(BatchSize.smallest, BatchSize.rowBytesLimit / rowBytes(total))
         let wanted = work.context.options.batchTarget
@@ -62,6 +65,7 @@ extension PostgreSQLBackend {
                 ).first
                 guard let high = place?.text("high") else {
                     try brief(work, finishing: phase) { _ in }
+                    work.end()
                     return
                 }
                 try brief(work) { next in
@@ -141,11 +145,22 @@ extension PostgreSQLBackend {
         _ select: String, columns: [String], with target: TableName, key: String, above: String? = nil,
         size: Int = 50_000, _ work: OnlineWork? = nil
     ) throws -> RowComparison {
+        func compare() throws -> RowComparison {
+            try compareStretches(select, columns: columns, with: target, key: key, above: above, size: size, work)
+        }
+        return try work.map { try $0.comparing(compare) } ?? compare()
+    }
+
+    private func compareStretches(
+        _ select: String, columns: [String], with target: TableName, key: String, above: String?, size: Int,
+        _ work: OnlineWork?
+    ) throws -> RowComparison {
         let type = try keyType(of: target, key: key)
         let column = key.quotedIdentifier
         var total = RowComparison()
         var low = above
         while true {
+            let start = ContinuousClock.now
             let rest = KeyRange(low: low, high: nil).condition(column, type: type)
             let high = try session.scalar(
                 "SELECT t.\(column)::text FROM \(quoted(target)) AS t WHERE \(rest) ORDER BY t.\(column) OFFSET \(size) LIMIT 1"
@@ -154,12 +169,10 @@ extension PostgreSQLBackend {
                 expected: select, columns: columns, table: target, key: key, backend: self,
                 range: KeyRange(low: low, high: high), type: type)
             total.add(part)
+            work?.reportComparison(rows: total.expectedRows, stretch: size, took: start.duration(to: .now))
             guard let high else { return total }
             low = high
-            if let work {
-                work.report(rows: total.expectedRows, total: nil, phase: "compare")
-                try work.executor.checkInterruption()
-            }
+            try work?.executor.checkInterruption()
         }
     }
 }

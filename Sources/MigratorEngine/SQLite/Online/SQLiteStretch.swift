@@ -68,10 +68,11 @@ extension SQLiteBackend {
             work.report(
                 rows: work.checkpoint.rows, total: max(total, work.checkpoint.rows), batchRows: size.rows,
                 took: lastHold)
-            guard !work.checkpoint.has(phase) else { return }
+            if work.checkpoint.has(phase) { break }
             Pace.sleep(Self.batchBreak)
             try work.rest(after: lastHold)
         }
+        work.end()
     }
 
     /// The column by which a table is walked through: its only primary key, or `key` where an index makes it unique.
@@ -99,10 +100,22 @@ extension SQLiteBackend {
         _ select: String, columns: [String], with target: SQLiteTable, key: String, above: String? = nil,
         size: Int = 20_000, _ work: OnlineWork? = nil, more: (SQLiteStretch) throws -> Void = { _ in }
     ) throws -> SQLiteComparison {
+        func compare() throws -> SQLiteComparison {
+            try compareStretches(
+                select, columns: columns, with: target, key: key, above: above, size: size, work, more: more)
+        }
+        return try work.map { try $0.comparing(compare) } ?? compare()
+    }
+
+    private func compareStretches(
+        _ select: String, columns: [String], with target: SQLiteTable, key: String, above: String?, size: Int,
+        _ work: OnlineWork?, more: (SQLiteStretch) throws -> Void
+    ) throws -> SQLiteComparison {
         let quoted = key.quotedIdentifier
         var total = SQLiteComparison()
         var low = above
         while true {
+            let start = ContinuousClock.now
             let high = try snapshot {
                 let high = try session.scalar(
                     """
@@ -117,12 +130,10 @@ extension SQLiteBackend {
                 }
                 return high
             }
+            work?.reportComparison(rows: total.rows, stretch: size, took: start.duration(to: .now))
             guard let high else { return total }
             low = high
-            if let work {
-                work.report(rows: total.rows, total: nil, phase: "compare")
-                try work.executor.checkInterruption()
-            }
+            try work?.executor.checkInterruption()
         }
     }
 

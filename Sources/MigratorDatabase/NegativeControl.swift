@@ -21,6 +21,8 @@ public enum NegativeControl: String, Sendable {
     case parents = "parents"
     /// SQLite: the trigger that leads an update of a two-way sync's target back.
     case wayBack = "way-back"
+    /// The target is no stricter than its source while rows are copied (H8).
+    case relaxedTarget = "relaxed-target"
     /// The clean comparison before the cut-over.
     case comparison = "comparison"
 

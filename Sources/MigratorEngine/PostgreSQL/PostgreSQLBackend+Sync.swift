@@ -43,7 +43,7 @@ extension PostgreSQLBackend {
             """
             \(shadow(sync.source, by: row))
             INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
-            SELECT \(mapping.columnList) FROM (
+            SELECT \(mapping.valueList) FROM (
             \(mapping.select)
             ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update)
             """

@@ -14,9 +14,18 @@ struct PostgreSQLMapping {
     var sourceColumns: [String]
     /// Why a row of the source does not decide its row of the target by itself; nil where it does.
     var reasonNotRowLocal: String?
+    /// Types to which columns are cut where they are written, not where they are compared.
+    var casts: [String: String] = [:]
 
     var isRowLocal: Bool { reasonNotRowLocal == nil }
     var columnList: String { columns.map(\.quotedIdentifier).joined(separator: ", ") }
+    /// The columns as they are written to the target.
+    var valueList: String {
+        columns.map { column in
+            let name = column.quotedIdentifier
+            return casts[column].map { "\(name)::\($0) AS \(name)" } ?? name
+        }.joined(separator: ", ")
+    }
 }
 
 extension PostgreSQLBackend {

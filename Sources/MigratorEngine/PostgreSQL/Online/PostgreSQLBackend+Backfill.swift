@@ -129,7 +129,7 @@ extension PostgreSQLBackend {
             """
             WITH \(lockedRows(of: source, key: key, in: range, type: type))
             INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
-            SELECT \(mapping.columnList) FROM (
+            SELECT \(mapping.valueList) FROM (
             \(mapping.select)
             ) AS mapping ON CONFLICT (\(key.quotedIdentifier)) DO NOTHING
             """)

@@ -4,8 +4,8 @@ import MigratorScript
 /// A switch that copies the rows while the application writes (ONLINE.md B).
 extension PostgreSQLBackend {
     /// 0. the columns that the script does not declare; 1. the rows, with a trigger that keeps both tables equal;
-    /// 2. the children's keys; 3. a clean comparison and the script's queries, again in every run; 4. the cut-over, in
-    /// one moment under the locks; 5. the fingerprints.
+    /// 2. the children's keys; 3. a clean comparison and the script's queries, again in every run; 4. the target becomes as
+    /// strict as it is declared, and the cut-over, in one moment under the locks; 5. the fingerprints.
     func copySwitchOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         if !work.checkpoint.has("cut over") {
             guard let target = try catalog.relation(move.target), target.isTable else {
@@ -20,10 +20,12 @@ extension PostgreSQLBackend {
 
             // 0
             let carried = try carryOnline(move, source: source, target: target, work)
-            let mapping = try session.discardingChanges {
-                try copyMapping(
-                    move, source: source, declared: try declaredInPlace(target), carried: carried.columns)
+            let declared = try session.discardingChanges { try declaredInPlace(target) }
+            var mapping = try session.discardingChanges {
+                try copyMapping(move, source: source, declared: declared, carried: carried.columns)
             }
+            let strictness = try relaxTarget(move, declared: declared, source: source, mapping: mapping, work)
+            mapping.casts = strictness.casts
             let placement = Placement(
                 sync: Sync(source: move.source, target: move.target, key: move.key, mapping: move.mapping),
                 triggers: "move", isComplete: false)
@@ -38,6 +40,7 @@ extension PostgreSQLBackend {
             try session.execute("ANALYZE \(quoted(move.target))")
             var rows = 0
             repeat {
+                try refuseBreaking(strictness, move, mapping: mapping)
                 rows = try verify(placement, mapping: mapping, work)
                 try work.runChecks()
                 try work.refuseBroken()
@@ -51,11 +54,17 @@ extension PostgreSQLBackend {
                 try sequences(of: source.relation.oid, column: $0)
             }
             try pin([move.source, move.target] + children + numbering + (move.view.map { [$0] } ?? []), work)
-            try brief(work, locking: { try cutOverLocks(move) }, finishing: "cut over") { next in
-                let outcome = try cutOver(
-                    move, source: source, mapping: mapping, carried: carried, rows: rows, work)
-                next.notes["details"] = outcome.details
-                next.notes["compared"] = [String(rows)]
+            try tighten(strictness, move, placement: placement, mapping: mapping, work)
+            do {
+                try brief(work, locking: { try cutOverLocks(move) }, finishing: "cut over") { next in
+                    let outcome = try cutOver(
+                        move, source: source, mapping: mapping, carried: carried, rows: rows, work)
+                    next.notes["details"] = outcome.details
+                    next.notes["compared"] = [String(rows)]
+                }
+            } catch {
+                try? relaxAgain(strictness, move, placement: placement, mapping: mapping, work)
+                throw error
             }
         }
 

@@ -6,8 +6,11 @@ extension PostgreSQLBackend {
         _ move: Move, strategy: Strategy, definition: [Statement], context: StepContext
     ) throws -> StepOutcome {
         switch strategy {
-        case .rename: try performRename(move, definition: definition, context: context)
-        case .copy: try performCopySwitch(move, definition: definition, context: context)
+        case .rename: return try performRename(move, definition: definition, context: context)
+        case .copy:
+            let outcome = try performCopySwitch(move, definition: definition, context: context)
+            try awaitOlderSnapshots(move.target.name, context: context)
+            return outcome
         }
     }
 

@@ -16,7 +16,9 @@ extension PostgreSQLBackend {
         let outcome: StepOutcome
         switch record.strategy {
         case .rename: outcome = try revertRename(record, target: target, context: context)
-        case .copy: outcome = try revertCopySwitch(move, record: record, target: target, context: context)
+        case .copy:
+            outcome = try revertCopySwitch(move, record: record, target: target, context: context)
+            try awaitOlderSnapshots(record.source.name, context: context)
         }
         try ledger.removeObject(object.id)
         return outcome

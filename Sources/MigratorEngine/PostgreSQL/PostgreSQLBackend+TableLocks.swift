@@ -110,6 +110,30 @@ extension PostgreSQLBackend {
             of: wanted.map { TableLock(oid: $0.oid, name: $0.name, shown: $0.shown, mode: .accessExclusive) })
     }
 
+    /// Whether somebody holds a lock that is in the way and will hardly give it back in a moment: a vacuum or another
+    /// maintenance command, a prepared transaction, or a transaction that is older than the migrator's patience. To
+    /// queue behind these would make every writer wait for that long, and for nothing.
+    func isHeldForLong(_ locks: [TableLock]) throws -> Bool {
+        if locks.isEmpty { return false }
+        let exclusive = locks.filter { $0.mode == .accessExclusive }.map { String($0.oid) }
+        return try session.query(
+            """
+            SELECT 1 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+            AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND (l.relation = ANY ($2::oid[]) OR (l.relation = ANY ($1::oid[])
+                 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')))
+            AND (l.pid IS NULL OR l.mode = 'ShareUpdateExclusiveLock'
+                 OR a.xact_start < clock_timestamp() - make_interval(secs => \(Double(Self.patience) / 1000)))
+            LIMIT 1
+            """,
+            [
+                .text("{" + locks.map { String($0.oid) }.joined(separator: ",") + "}"),
+                .text("{" + exclusive.joined(separator: ",") + "}"),
+            ]
+        ).first != nil
+    }
+
     /// The transactions that hold what a segment wants, a line each; prepared ones too.
     func blockers(of locks: [TableLock]) throws -> [String] {
         let oids = "{" + locks.map { String($0.oid) }.joined(separator: ",") + "}"

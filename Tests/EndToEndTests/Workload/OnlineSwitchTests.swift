@@ -147,6 +147,32 @@ import Testing
 
     // MARK: Locks
 
+    /// A vacuum, or anybody else who holds a lock for long: to queue behind them would make all writers wait.
+    @Test(arguments: ["SHARE UPDATE EXCLUSIVE", "ROW EXCLUSIVE"])
+    func `a lock that is held for long is not queued for`(_ mode: String) throws {
+        let store = try PostgreSQLStore()
+        try store.run(RoundTripTests.fixture("shape1", .postgresql))
+        try store.run(sampleMessages)
+        let scripts = try ShippedScripts(strategy: "copy")
+        try Self.migrate("stamp 0001", on: store, scripts: scripts.path).checked()
+        let holder = try store.database.session()
+        defer { holder.close() }
+        try holder.execute("BEGIN; LOCK TABLE direct_messages IN \(mode) MODE; SELECT pg_sleep(0.2)")
+        let running = try MigratorBinary.start(
+            ["--database", store.url, "--migrations", scripts.path, "upgrade", "0002"])
+        #expect(running.waitForStandardError("\"direct_messages\" is held by server process \(holder.backendPID)"))
+        let writer = try store.database.session()
+        defer { writer.close() }
+        for _ in 0..<15 {
+            // Nobody stands before the writer.
+            try writer.execute("BEGIN; LOCK TABLE direct_messages IN ROW EXCLUSIVE MODE NOWAIT; COMMIT")
+            usleep(50_000)
+        }
+        try holder.execute("COMMIT")
+        let result = try running.wait()
+        #expect(result.status == 0, "\(result.standardError)")
+    }
+
     struct Trace: Sendable, CustomTestStringConvertible {
         var before: [String]
         var command: String

@@ -9,8 +9,8 @@ extension Executor {
     }
 
     /// Refuses indexes that are not valid, keys that are not validated and triggers that are off where they have come
-    /// to be so during the revision: what a table passes on in a switch was so before. A script that says so itself (`NOT VALID`, to be validated by a later revision)
-    /// is taken at its word.
+    /// to be so during the revision: what a table passes on in a switch was so before. A script that says so itself
+    /// (`NOT VALID`, to be validated by a later revision) is taken at its word.
     /// - Returns: all that is not in force, for the next revision to compare with.
     @discardableResult
     func refuseUnsound(work: RevisionWork, consequence: String) throws -> Set<String> {

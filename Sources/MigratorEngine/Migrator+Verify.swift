@@ -63,13 +63,18 @@ extension Migrator {
     private static func prepareForReading(_ session: any Session) throws {
         guard session.dialect == .postgresql else { return }
         // A policy must not hide rows from the proof: where the role cannot see all, the server says so. The other
-        // settings make for plans that go through two large tables side by side in the order of their keys: two to three
-        // times as fast as hashing one of them, and in less memory. Several connections work already.
+        // settings make for plans that go through two large tables side by side in the order of their keys: half the
+        // work of hashing one of them, and in less memory. Several connections work already. What reads millions of
+        // rows is compiled, which takes a quarter off it.
+        let compiling = PostgreSQLBackend.compilingSettings.map { "SET LOCAL \($0.0) = \($0.1); " }.joined()
         try session.execute(
             """
-            SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL work_mem = '4MB';
+            SET LOCAL row_security = off; SET LOCAL work_mem = '4MB'; SET LOCAL enable_parallel_hash = off;
+            \(compiling)
             SELECT set_config('random_page_cost', '1.1', true)
             WHERE current_setting('random_page_cost')::float8 > 1.1 AND current_setting('seq_page_cost')::float8 <= 1.1;
+            SELECT set_config('cpu_index_tuple_cost', '0.001', true)
+            WHERE current_setting('cpu_index_tuple_cost')::float8 = 0.005;
             SELECT set_config('max_parallel_workers_per_gather', '1', true)
             WHERE current_setting('max_parallel_workers_per_gather')::integer > 1
             """)

@@ -11,6 +11,8 @@ struct KeyStretches {
     /// As `format_type` writes it, with the collation by which the table's own index is ordered; PostgreSQL only.
     private let type: String
     private let collation: String
+    /// Integers are parted by their values, so that nothing has to be read to find where a stretch ends.
+    private let parting: (first: Int, last: Int, width: Int)?
 
     init(of table: TableName, key: String, backend: any TableAccess) throws {
         self.table = table
@@ -18,7 +20,7 @@ struct KeyStretches {
         self.backend = backend
         switch backend.session.dialect {
         case .sqlite:
-            (size, type, collation) = (20_000, "", "")
+            (size, type, collation, parting) = (20_000, "", "", nil)
         case .postgresql:
             let row = try backend.session.query(
                 """
@@ -32,7 +34,25 @@ struct KeyStretches {
             size = 50_000
             type = row?.text("type") ?? "text"
             collation = row?.text("collation").map { " COLLATE \($0)" } ?? ""
+            parting = try Self.parting(of: table, key: key, type: type, size: size, backend)
         }
+    }
+
+    /// As many keys a stretch as hold about `size` rows; nil where the keys are no integers, or the table's size is not
+    /// known.
+    private static func parting(
+        of table: TableName, key: String, type: String, size: Int, _ backend: any TableAccess
+    ) throws -> (first: Int, last: Int, width: Int)? {
+        guard ["smallint", "integer", "bigint"].contains(type),
+            let rows = try (backend as? PostgreSQLBackend)?.estimatedSize(of: table).rows, rows > size
+        else { return nil }
+        let column = key.quotedIdentifier
+        let ends = try backend.session.query(
+            "SELECT min(\(column)), max(\(column)) FROM \(backend.quoted(table))"
+        ).first
+        guard let first = ends?[0].asInt, let last = ends?[1].asInt else { return nil }
+        let (span, overflows) = last.subtractingReportingOverflow(first)
+        return overflows ? nil : (first, last, max(size, span / (rows / size)))
     }
 
     /// Calls `body` for each stretch with its condition; with nil where one stretch holds all.
@@ -53,6 +73,10 @@ struct KeyStretches {
 
     /// The literal of the last key of the stretch that begins above `low`; nil where it is the last one.
     private func bound(above low: String?) throws -> String? {
+        if let parting {
+            let (high, overflows) = (low.flatMap { Int($0) } ?? parting.first).addingReportingOverflow(parting.width)
+            return overflows || high >= parting.last ? nil : String(high)
+        }
         let column = key.quotedIdentifier
         let rest = condition(low: low, high: nil).map { " WHERE \($0)" } ?? ""
         let from = "FROM \(backend.quoted(table)) AS t\(rest) ORDER BY t.\(column) LIMIT 1 OFFSET \(size)"

@@ -18,12 +18,15 @@ struct KeyTally {
     ///   - rank: a number that counts as a part of the key.
     ///   - countsAll: counts all rows, so that one with a NULL in its key makes it another tally.
     func sql(_ columns: [String], rank: String? = nil, countsAll: Bool = false) -> String {
-        let whole = columns.map { "\($0) IS NOT NULL" }.joined(separator: " AND ")
         var hash = "0"
         for (column, type) in zip(columns, types) { hash = Self.hash(column, type, seed: hash) ?? hash }
         if let rank { hash = Self.hash(rank, "integer", seed: hash) ?? hash }
-        return "count(*)\(countsAll ? "" : " FILTER (WHERE \(whole))") || ':' || "
-            + "coalesce(sum(\(hash)) FILTER (WHERE \(whole)), 0)"
+        // The hash of a key with a NULL in it is NULL, which no sum counts.
+        let whole = columns.map { "\($0) IS NOT NULL" }.joined(separator: " AND ")
+        let count =
+            countsAll
+            ? "count(*)" : columns.count == 1 ? "count(\(columns[0]))" : "count(*) FILTER (WHERE \(whole))"
+        return "\(count) || ':' || coalesce(sum(\(hash)), 0)"
     }
 
     /// A value's hash, for which that of the columns before it is the seed, so that no two rows can swap values unseen.

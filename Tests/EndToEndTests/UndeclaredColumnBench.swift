@@ -32,7 +32,7 @@ extension UndeclaredColumnTests {
                 let columns =
                     replacing.0.isEmpty
                     ? Self.columns : Self.columns.replacingOccurrences(of: replacing.0, with: replacing.1)
-                forth = " mapping=select\nSELECT \(columns) FROM direct_messages;"
+                forth = " mapping=select\nSELECT \(columns), NULL::timestamptz AS updated_at FROM direct_messages;"
                 let returned = columns.contains("||") ? Self.columns : columns
                 back = " mapping=select\nSELECT \(returned) FROM messages;"
             }
@@ -51,9 +51,13 @@ extension UndeclaredColumnTests {
         }
 
         @discardableResult
-        func migrate(_ line: String) throws -> CommandResult {
+        func migrate(
+            _ line: String, on other: PostgreSQLStore? = nil, failPoint: String? = nil
+        ) throws -> CommandResult {
             try EndToEndTests.migrate(
-                line.split(separator: " ").map(String.init), on: store, migrations: folder.file("migrations"))
+                line.split(separator: " ").map(String.init), on: other ?? store,
+                environment: failPoint.map { ["MIGRATOR_FAIL_POINT": $0] } ?? [:],
+                migrations: folder.file("migrations"))
         }
 
         /// Upgrades online, and does something while it waits.

@@ -169,6 +169,26 @@ import Testing
         #expect(try bench.store.database.psql("SELECT count(late) FROM direct_messages") == "0\n")
     }
 
+    /// At each commit: what the checkpoint says of them is taken up by the next run, or taken back.
+    @Test(arguments: ["upgrade 0002", "contract 0002", "downgrade 0001"])
+    func `a kill at any commit is mended by the same command`(_ command: String) throws {
+        let bench = try Bench(Case(mode: "online", isSelect: true), messages: 30)
+        if command != "upgrade 0002" { try bench.migrate("upgrade 0002").checked() }
+        let start = bench.store
+        let undisturbed = try PostgreSQLStore(template: start.database.name)
+        let counted = try bench.migrate(command, on: undisturbed, failPoint: "count").checked()
+        let wanted = try undisturbed.state()
+        let commits = try FailPointTests.counts(in: counted.standardError).commits
+        for commit in stride(from: 1, through: commits, by: FailPointTests.isThorough ? 1 : 3) {
+            let store = try PostgreSQLStore(template: start.database.name)
+            let killed = try bench.migrate(command, on: store, failPoint: "kill@after-commit:\(commit)")
+            #expect(killed.status == 128 + SIGKILL)
+            let again = try bench.migrate(command, on: store)
+            #expect(again.status == 0, "after \(commit): \(again.standardError)")
+            #expect(try store.state() == wanted, "after \(commit)")
+        }
+    }
+
     // MARK: What stays impossible
 
     @Test(arguments: ["window", "online"]) func `a column that the mapping makes into another has no place in a view`(

@@ -107,6 +107,10 @@ extension PostgreSQLBackend {
 }
 
 extension PostgreSQLMapping {
+    /// Stands where a condition on the key spares the server the rows that are not meant: it does not find out by itself
+    /// that what holds for one side's key holds for the other's.
+    private static let everyKey = "true /* migrator: every key */"
+
     /// Columns that the author's SELECT does not yield come from the table that it reads, found by the key. The table
     /// is named as the SELECT names it, so that what stands in for it there does so here.
     static func carrying(_ select: String, _ columns: [String], from table: TableName, key: String) -> String {
@@ -115,8 +119,15 @@ extension PostgreSQLMapping {
         let column = key.quotedIdentifier
         return """
             SELECT author.*\(list) FROM (\(select)
-            ) AS author LEFT JOIN \(table.name.quotedIdentifier) AS carried ON carried.\(column) = author.\(column)
+            ) AS author LEFT JOIN (SELECT * FROM \(table.name.quotedIdentifier) WHERE \(everyKey)) AS carried
+            ON carried.\(column) = author.\(column)
             """
+    }
+
+    /// A SELECT of which only those rows are meant whose key meets the condition.
+    static func narrowed(_ select: String, to condition: String?) -> String {
+        guard let condition else { return select }
+        return select.components(separatedBy: everyKey).joined(separator: "(\(condition))")
     }
 }
 

@@ -102,7 +102,8 @@ extension KeyStretches {
     /// Whether the database reads less of what a SELECT reads where a condition on its key stands outside of it: a
     /// mapping that groups or sorts is computed whole for each stretch.
     static func narrows(_ select: String, to condition: String, session: any Session) throws -> Bool {
-        let narrowed = "SELECT 1 FROM (\(select)\n) AS mapping WHERE \(condition)"
+        let meant = PostgreSQLMapping.narrowed(select, to: condition)
+        let narrowed = "SELECT 1 FROM (\(meant)\n) AS mapping WHERE \(condition)"
         switch session.dialect {
         case .postgresql:
             func cost(_ sql: String) throws -> Double {

@@ -38,6 +38,7 @@ struct PairedRows {
         let filter = condition.map { " WHERE \($0)" } ?? ""
         let conditions = [condition, judged].compactMap(\.self).map { "(\($0))" }
         let tableFilter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        let expected = PostgreSQLMapping.narrowed(expected, to: condition)
         let yielded = "(SELECT \(list) FROM (\(expected)\n) AS mapping\(filter)) AS e"
         let target = backend.quoted(table)
         switch session.dialect {

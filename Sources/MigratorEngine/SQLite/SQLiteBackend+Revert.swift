@@ -19,6 +19,7 @@ extension SQLiteBackend {
                 "target-exists", .refused, "\"\(switched.source)\" exists already", hint: "rename it")
         }
         // 1. The source as it was.
+        try dropCarriedIndexes(switched, of: current)
         try session.execute(switched.sourceSQL)
         // Unique indexes refuse rows, which are counted below.
         for index in switched.indexes where index.isUnique { try session.execute(index.sql) }
@@ -128,9 +129,16 @@ extension SQLiteBackend {
         // Columns that the new shape dropped come from the backup, by key; newer rows get the default.
         let absent = old.writable.filter { column in !columns.contains { isSameName($0, column.name) } }
         guard !absent.isEmpty else { return WayBack(select: base, columns: columns, dropped: dropped) }
+        // Beside a SELECT that does not know them, those that came along come back from where they are.
+        let carried = Set((switched.carried ?? []).map { $0.lowercased() }).filter { current.column($0) != nil }
+        dropped.removeAll { carried.contains($0.name.lowercased()) }
         let backup = try backupOfSource(switched)
         var list = columns.map { "b.\($0.quotedIdentifier)" }
         for column in absent {
+            if carried.contains(column.name.lowercased()) {
+                list.append("c.\(column.name.quotedIdentifier) AS \(column.name.quotedIdentifier)")
+                continue
+            }
             // Evaluated once, so that the comparison finds the same value.
             let value =
                 try column.defaultSQL.map { try session.scalar("SELECT quote((\($0)))").asText ?? "NULL" } ?? "NULL"
@@ -142,12 +150,15 @@ extension SQLiteBackend {
                 list.append("\(value) AS \(column.name.quotedIdentifier)")
             }
         }
-        let join =
-            backup.map {
-                " LEFT JOIN \(main($0.name)) AS k ON k.\(switched.key.quotedIdentifier) = b.\(switched.key.quotedIdentifier)"
-            } ?? ""
+        func join(_ table: String, as name: String) -> String {
+            let key = switched.key.quotedIdentifier
+            return " LEFT JOIN \(table) AS \(name) ON \(name).\(key) = b.\(key)"
+        }
+        let beside =
+            (backup.map { join(main($0.name), as: "k") } ?? "")
+            + (carried.isEmpty ? "" : join(current.qualified, as: "c"))
         return WayBack(
-            select: "SELECT \(list.joined(separator: ", ")) FROM (\(base)) AS b\(join)",
+            select: "SELECT \(list.joined(separator: ", ")) FROM (\(base)) AS b\(beside)",
             columns: columns + absent.map(\.name), dropped: dropped)
     }
 

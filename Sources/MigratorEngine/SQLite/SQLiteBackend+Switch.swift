@@ -18,6 +18,8 @@ struct SQLiteSwitchRecord: Codable {
     var columns: [String]
     /// Of the source, as it was.
     var sourceColumns: [SQLiteColumn]
+    /// Columns that came along although the script does not declare them.
+    var carried: [String]?
 }
 
 func encodeJSON(_ value: some Encodable) throws -> String {
@@ -70,13 +72,16 @@ extension SQLiteBackend {
         _ move: Move, strategy: Strategy, definition: [Statement], context: StepContext
     ) throws -> StepOutcome {
         guard let source = try table(move.source) else { throw sourceMissing(move.source, context: context) }
+        let declared = try requireTable(move.target)
+        try requireEmpty(declared)
+        try requireNoSteps(on: [source.name, declared.name])
+        let carried = try carry(move, from: source, to: declared)
         let target = try requireTable(move.target)
-        try requireEmpty(target)
-        try requireNoSteps(on: [source.name, target.name])
         let key = target.column(move.key)?.name ?? move.key
         let mapping = try mapping(move.mapping, source: source, target: target, key: key)
         try requireKeys(source, key: key)
-        var record = try switchRecord(move, source: source, target: target, key: key, mapping: mapping)
+        var record = try switchRecord(
+            move, source: source, target: target, key: key, mapping: mapping, carried: carried.columns)
         // 1. Load without secondary indexes and triggers; unique indexes stay, since they refuse rows.
         let comparison = try loadBare(target) {
             try load(mapping, into: target, key: key, context: context)
@@ -84,13 +89,16 @@ extension SQLiteBackend {
         }
         try require(comparison, what: "switch of \(source.name) to \(target.name)")
         let passed = try requireComplete(source: source, target: target, key: key, context: context)
+        try refuseLoss(carried, of: source, move, context: context)
         let targetTriggers = try objects("trigger", of: target.name)
         for trigger in targetTriggers { try session.execute("DROP TRIGGER \(main(trigger.name))") }
         // 2
-        return try passRole(
+        var outcome = try passRole(
             move, record: &record, to: target, triggers: targetTriggers.map(\.sql), rows: comparison.rows,
             passed: passed,
             context: context)
+        outcome.details += carried.details
+        return outcome
     }
 
     /// The source goes, and the target takes its place.
@@ -105,7 +113,9 @@ extension SQLiteBackend {
                 .warning("\"\(target.name)\" is not AUTOINCREMENT: ids of deleted rows can be given again"))
         }
         try session.execute("DROP TABLE \(source.qualified)")
-        let left = try passRole(of: source.name, to: target.name, triggers: record.triggers)
+        let left = try passRole(
+            of: source.name, to: target.name, triggers: record.triggers, indexes: record.indexes,
+            carried: record.carried ?? [])
         for trigger in triggers { try session.execute(trigger) }
         try raiseSequence(of: target.name, to: record.sequence)
         renamedTables[target.name.lowercased()] = source.name.lowercased()
@@ -131,14 +141,17 @@ extension SQLiteBackend {
     // MARK: Parts
 
     func switchRecord(
-        _ move: Move, source: SQLiteTable, target: SQLiteTable, key: String, mapping: SQLiteMapping
+        _ move: Move, source: SQLiteTable, target: SQLiteTable, key: String, mapping: SQLiteMapping,
+        carried: [String]
     ) throws -> SQLiteSwitchRecord {
         SQLiteSwitchRecord(
             source: source.name, target: target.name, key: key, sourceSQL: source.sql,
             indexes: try objects("index", of: source.name),
             triggers: try objects("trigger", of: source.name).filter { !isOwnTrigger($0.name, of: source.name) },
-            children: try children(of: source.name), sequence: try sequence(of: source.name), view: nil,
-            mapping: move.mapping?.text, columns: mapping.columns, sourceColumns: source.columns)
+            children: try children(of: source.name).filter { !isSameName($0, target.name) },
+            sequence: try sequence(of: source.name), view: nil,
+            mapping: move.mapping?.text, columns: mapping.columns, sourceColumns: source.columns,
+            carried: carried)
     }
 
     func requireEmpty(_ target: SQLiteTable) throws {
@@ -202,14 +215,19 @@ extension SQLiteBackend {
     ///
     /// Under legacy_alter_table a rename leaves references alone, so that those to `old` find the new table;
     /// the second rename, without it, takes them along (sqlite.org/lang_altertable.html). Foreign keys are off.
-    /// - Parameter triggers: of the dropped table; those that the new one can bear are made again on it.
+    /// - Parameters:
+    ///   - triggers: of the dropped table; those that the new one can bear are made again on it.
+    ///   - indexes: of the dropped table; those of carried columns are made again.
     /// - Returns: the names of those that it cannot.
-    func passRole(of old: String, to new: String, triggers: [SQLiteObject]) throws -> [String] {
+    func passRole(
+        of old: String, to new: String, triggers: [SQLiteObject], indexes: [SQLiteObject] = [], carried: [String] = []
+    ) throws -> [String] {
         try session.execute("PRAGMA legacy_alter_table = ON")
         defer { try? session.execute("PRAGMA legacy_alter_table = OFF") }
         try session.execute("ALTER TABLE \(main(new)) RENAME TO \(old.quotedIdentifier)")
         try session.execute("PRAGMA legacy_alter_table = OFF")
         var left: [String] = []
+        try carryIndexes(indexes, with: carried)
         for trigger in triggers {
             do {
                 // A rename looks into every trigger, which CREATE TRIGGER does not.
@@ -234,8 +252,8 @@ extension SQLiteBackend {
     }
 
     private func createView(_ name: String, over target: SQLiteTable, like source: SQLiteTable) throws {
-        let columns = source.columns.map { column in
-            (target.column(column.name).map(\.name.quotedIdentifier) ?? "NULL") + " AS \(column.name.quotedIdentifier)"
+        let columns = source.columns.compactMap { column in
+            target.column(column.name).map { "\($0.name.quotedIdentifier) AS \(column.name.quotedIdentifier)" }
         }
         try session.execute(
             "CREATE VIEW \(main(name)) AS SELECT \(columns.joined(separator: ", ")) FROM \(target.name.quotedIdentifier)"

@@ -25,10 +25,16 @@ extension SQLiteBackend {
         if !work.checkpoint.has("cut over") {
             guard let source = try table(move.source) else { throw sourceMissing(move.source, context: context) }
             try work.phase("hide") {
-                let target = try requireTable(move.target)
-                try requireNoSteps(on: [source.name, target.name])
+                let declared = try requireTable(move.target)
+                try requireNoSteps(on: [source.name, declared.name])
                 try brief(work, finishing: "hide", changesSchema: true) { next in
-                    try requireEmpty(target)
+                    try requireEmpty(declared)
+                    let carried = try carry(move, from: source, to: declared)
+                    try refuseLoss(carried, of: source, move, context: context)
+                    next.notes["carried"] = carried.columns
+                    next.notes["carriedDetails"] = carried.details
+                    next.notes["sourceColumns"] = source.columns.map(\.name)
+                    let target = try requireTable(move.target)
                     next.notes["target"] = [target.name]
                     // Under the other name their definitions would name that one.
                     try takeTriggers(of: target, &next)
@@ -54,21 +60,25 @@ extension SQLiteBackend {
             } while try waitForCutOver(work)
 
             // 3
-            let children = try children(of: source.name)
+            // A carried column may refer to the source's own rows.
+            let children = try children(of: source.name).filter { !isSameName($0, target.name) }
             let keys =
                 NegativeControl.comparison.isLeftOut ? .none : SQLiteKeyScope.tables(before: children, after: children)
             try brief(work, keys: keys, finishing: "cut over", changesSchema: true) { next in
                 try requireFollowed(placement, work)
+                try requireSameColumns(of: move.source, as: work.checkpoint.notes["sourceColumns"])
                 if try !NegativeControl.comparison.isLeftOut && rowCount(source.name) != rowCount(target.name) {
                     passed = try requireComplete(source: source, target: target, key: key, context: context)
                 }
                 try removeStep(kind: "move", context: context)
                 let target = try show(target, as: name)
-                var record = try switchRecord(move, source: source, target: target, key: key, mapping: mapping)
+                var record = try switchRecord(
+                    move, source: source, target: target, key: key, mapping: mapping,
+                    carried: work.checkpoint.notes["carried"] ?? [])
                 let outcome = try passRole(
                     move, record: &record, to: target, triggers: work.checkpoint.notes["triggers"] ?? [], rows: rows,
                     passed: passed, context: context)
-                next.notes["details"] = outcome.details
+                next.notes["details"] = outcome.details + (work.checkpoint.notes["carriedDetails"] ?? [])
                 next.notes["compared"] = [String(rows)]
             }
         }
@@ -114,6 +124,7 @@ extension SQLiteBackend {
                         throw MigratorError(
                             "target-exists", .refused, "\"\(switched.source)\" exists already", hint: "rename it")
                     }
+                    try dropCarriedIndexes(switched, of: current)
                     try session.execute(switched.sourceSQL)
                     for index in switched.indexes { try session.execute(index.sql) }
                     let old = try hide(requireTable(TableName(switched.source)))

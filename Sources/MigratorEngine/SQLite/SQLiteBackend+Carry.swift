@@ -1,0 +1,117 @@
+import MigratorDatabase
+import MigratorScript
+
+/// Columns of a switch's source that the script does not declare.
+struct SQLiteCarried {
+    var columns: [String] = []
+    /// Those that stay behind with values that nothing makes again.
+    var left: [SQLiteColumn] = []
+    var details: [String] = []
+}
+
+extension SQLiteBackend {
+    /// By name every column of the source comes along: the target, which is empty, is made again with them behind its
+    /// own, as the source defines them. Beside an author's SELECT they stay behind.
+    /// - Throws: `MigratorError`, status refused, where a view would lack a column.
+    func carry(_ move: Move, from source: SQLiteTable, to target: SQLiteTable) throws -> SQLiteCarried {
+        let extra = source.columns.filter { target.column($0.name) == nil }
+        // Behind the others, which they are computed from.
+        let ordered = extra.filter { !$0.isGenerated } + extra.filter(\.isGenerated)
+        guard !ordered.isEmpty else { return SQLiteCarried() }
+        let names = ordered.map(\.name)
+        let reason = try move.mapping == nil ? widen(target, by: ordered, of: source) : "the mapping is a SELECT"
+        guard let reason else {
+            return SQLiteCarried(
+                columns: names,
+                details: ["columns carried that the script does not declare: " + names.joined(separator: ", ")])
+        }
+        if let view = move.view {
+            let quoted = names.map { "\"\($0)\"" }.joined(separator: ", ")
+            throw MigratorError(
+                "view-impossible", .refused,
+                "a view \"\(view)\" would lack \(quoted), which \"\(move.target)\" does not get: \(reason)",
+                hint: "leave view= out, or declare what is missing in \"\(move.target)\"",
+                location: move.mapping?.location)
+        }
+        let read = try move.mapping.map { try (session.unwrapped as? SQLiteSession)?.readsOf($0.text) ?? [] } ?? []
+        let left = extra.filter { column in
+            !column.isGenerated
+                && !read.contains { isSameName($0.table, source.name) && isSameName($0.column, column.name) }
+        }
+        return SQLiteCarried(left: left, details: names.map { "column not carried: \($0) (\(reason))" })
+    }
+
+    /// - Returns: why it is not possible; nil where it is done.
+    private func widen(
+        _ target: SQLiteTable, by columns: [SQLiteColumn], of source: SQLiteTable
+    ) throws -> String? {
+        let parts = SQLiteDefinitionParts(source.sql)
+        let definitions = columns.compactMap { parts.column($0.name) }
+        guard definitions.count == columns.count else { return "its definition cannot be read" }
+        let sql = SQLiteDefinitionParts(target.sql).adding(definitions, after: target.columns.count)
+        let others = try objects("index", of: target.name) + objects("trigger", of: target.name)
+        do {
+            try session.savepoint {
+                try session.execute("DROP TABLE \(target.qualified)")
+                try session.execute(sql)
+                for object in others { try session.execute(object.sql) }
+            }
+        } catch {
+            guard let error = error as? DatabaseError, error.kind == .statement else { throw error }
+            return error.message
+        }
+        return nil
+    }
+
+    /// - Throws: `MigratorError`, status refused, where values stay behind that no backup of this revision holds.
+    func refuseLoss(_ carried: SQLiteCarried, of source: SQLiteTable, _ move: Move, context: StepContext) throws {
+        let names = carried.left.map(\.name)
+        let isKept = try ledger.backups().contains { backup in
+            backup.revision == context.revision && backup.kind == .table && isSameName(backup.source, source.name)
+        }
+        guard !names.isEmpty, !isKept else { return }
+        let condition = names.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
+        let rows = try session.scalar("SELECT count(*) FROM \(source.qualified) WHERE \(condition)").asInt ?? 0
+        guard rows > 0 else { return }
+        throw MigratorError(
+            "would-lose-rows", .refused,
+            "the copy of \"\(source.name)\" would take away what no backup holds: \(rows.counted("row")) with values in \(names.joined(separator: ", "))",
+            hint: "put `-- migrator:backup \(source.name)` before the switch", location: move.mapping?.location)
+    }
+
+    /// A column that came or went while the rows were on their way is in no trigger.
+    func requireSameColumns(of source: TableName, as known: [String]?) throws {
+        guard let known else { return }
+        let now = try requireTable(source).columns.map(\.name)
+        guard now != known else { return }
+        throw MigratorError(
+            "source-changed", .failed,
+            "the columns of \"\(source)\" have changed since the copy began; nothing was cut over",
+            hint: "take the upgrade back with `migrator downgrade -1` and begin again",
+            details: now.filter { !known.contains($0) }.map { "+ \($0)" }
+                + known.filter { !now.contains($0) }.map { "- \($0)" })
+    }
+
+    /// Indexes of the source in which carried columns take part, while the target has the source's name.
+    func carryIndexes(_ indexes: [SQLiteObject], with columns: [String]) throws {
+        for index in indexes {
+            let tokens = SQLiteTokens(index.sql)
+            guard columns.contains(where: { tokens.contains(word: $0.lowercased()) }) else { continue }
+            do {
+                try session.savepoint { try session.execute(index.sql) }
+            } catch {
+                // It also needs a column that the target does not have.
+                guard let error = error as? DatabaseError, error.kind == .statement else { throw error }
+            }
+        }
+    }
+
+    /// The source's indexes take their names back.
+    func dropCarriedIndexes(_ switched: SQLiteSwitchRecord, of current: SQLiteTable) throws {
+        guard switched.carried?.isEmpty == false else { return }
+        for index in try objects("index", of: current.name)
+        where switched.indexes.contains(where: { isSameName($0.name, index.name) }) {
+            try session.execute("DROP INDEX \(main(index.name))")
+        }
+    }
+}

@@ -12,6 +12,9 @@ protocol TableKeeper: Backend {
     func keptTables(revision: String) throws -> [ObjectRecord]
     /// Counts and hashes a table that is kept, and registers it as an archive.
     func register(_ kept: ObjectRecord, context: StepContext) throws -> StepOutcome
+    /// Whether the values of columns are for sure those that a `fill` computes, told by hashes, which takes a fraction
+    /// of the time of a comparison; false where they may be others.
+    func holdsComputedOnly(_ columns: [String], of fill: Fill) throws -> Bool
 }
 
 /// While the application writes, a downgrade's `archive` copies nothing where a plain DROP TABLE follows: the table

@@ -108,6 +108,7 @@ extension Executor {
             let key = fill.key.quotedIdentifier
             let computed = try backend.session.describe(fill.mapping.text)
             guard columns.allSatisfy(computed.contains) else { continue }
+            if try (backend as? any TableKeeper)?.holdsComputedOnly(columns, of: fill) == true { return true }
             let others = columns.map {
                 "t.\($0.quotedIdentifier) IS NOT NULL AND t.\($0.quotedIdentifier) IS DISTINCT FROM m.\($0.quotedIdentifier)"
             }

@@ -66,6 +66,29 @@ extension PostgreSQLBackend: TableKeeper {
             rows: content.rows, details: ["\(relation.name): the same relation, \(content.rows.counted("row"))"])
     }
 
+    /// Rows with a value, summed as they are and as they would be filled: a row that has a value which is not computed
+    /// makes the sums differ, and so may one that lacks one.
+    func holdsComputedOnly(_ columns: [String], of fill: Fill) throws -> Bool {
+        let types = try ColumnComparison(session: session).types(of: quoted(fill.table))
+        let all = [fill.key] + columns
+        guard all.allSatisfy({ types[$0] != nil }) else { return false }
+        // The server folds a bigint into 32 bits before it hashes it.
+        let wide = all.filter { types[$0] == "bigint" }.map { ", sum(r.\($0.quotedIdentifier))" }.joined()
+        let sums = "(count(*), sum(\(RowHash(all, types: types, of: "r").sql))\(wide))::text"
+        let isSet = columns.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
+        let typed = all.map { "m.\($0.quotedIdentifier)::\(types[$0] ?? "text") AS \($0.quotedIdentifier)" }
+        return try session.scalar(
+            """
+            SELECT (SELECT \(sums) FROM \(quoted(fill.table)) AS r WHERE \(isSet)) = (
+                WITH \(fill.table.name.quotedIdentifier) AS NOT MATERIALIZED (
+                    SELECT * FROM \(quoted(fill.table)) WHERE \(isSet))
+                SELECT \(sums) FROM (SELECT \(typed.joined(separator: ", ")) FROM (
+                \(fill.mapping.text)
+                ) AS m) AS r)
+            """
+        ).asBool
+    }
+
     /// Takes everything off a table that nobody uses any more and that could change it, refuse to let a parent go, or
     /// stand in a later table's way: triggers, constraints, indexes, defaults, privileges.
     func disarm(_ relation: CatalogRelation) throws {

@@ -29,9 +29,9 @@ extension PostgreSQLBackend {
         let view = quoted(place.tableName)
         let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
         try session.execute("CREATE VIEW \(view)\(options) AS SELECT \(list) FROM \(table.quoted)")
-        if table.owner != facts.user {
-            try session.execute("ALTER VIEW \(view) OWNER TO \(table.owner.quotedIdentifier)")
-        }
+        // A copied table has changed hands.
+        let owner = try catalog.relation(oid: table.oid)?.owner ?? table.owner
+        if owner != facts.user { try session.execute("ALTER VIEW \(view) OWNER TO \(owner.quotedIdentifier)") }
         try copyGrants(from: table.oid, columns: columns, to: place)
         let comment = "\(table.name) as it was before, kept by migrator for the application"
         try session.execute("COMMENT ON VIEW \(view) IS \(comment.quotedLiteral)")

@@ -33,6 +33,7 @@ extension PostgreSQLBackend {
         var undo: [String] = []
 
         // 1
+        try passOwner(from: source.relation, to: targetRelation)
         undo += try passSequence(move, source: source, target: declared)
 
         // 2

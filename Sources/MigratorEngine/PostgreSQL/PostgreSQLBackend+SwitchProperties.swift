@@ -6,9 +6,6 @@ import MigratorScript
 extension PostgreSQLBackend {
     func replayProperties(from source: TableShape, to target: CatalogRelation) throws {
         let old = source.relation
-        if old.owner != target.owner {
-            try session.execute("ALTER TABLE \(target.quoted) OWNER TO \(old.owner.quotedIdentifier)")
-        }
         let columns = try catalog.columns(of: target.oid).map(\.name)
         try copyGrants(
             from: old.oid, columns: columns, to: SwitchRecord.Table(schema: target.schema, name: target.name))
@@ -19,6 +16,12 @@ extension PostgreSQLBackend {
         ).asText
         if identity == "f" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY FULL") }
         if identity == "n" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY NOTHING") }
+    }
+
+    /// Before the sequences: they belong to whom their table belongs to.
+    func passOwner(from source: CatalogRelation, to target: CatalogRelation) throws {
+        guard source.owner != target.owner else { return }
+        try session.execute("ALTER TABLE \(target.quoted) OWNER TO \(source.owner.quotedIdentifier)")
     }
 
     private func replayRowSecurity(from old: CatalogRelation, to target: CatalogRelation) throws {

@@ -107,6 +107,7 @@ extension PostgreSQLBackend {
         var undo: [String] = []
 
         // 2
+        try passOwner(from: source.relation, to: target)
         undo += try passSequence(move, source: source, target: declared)
         try advanceSequence(of: move.target, column: move.key)
 

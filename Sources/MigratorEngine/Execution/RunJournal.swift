@@ -176,6 +176,8 @@ final class RunJournal {
         var nextRows: Int?
         var took: Duration?
         var paused = Duration.zero
+        /// Few, and a phase of its own: they are not left out because many batches came before them.
+        var isComparison = false
     }
 
     /// Every batch at first; when there are too many, every second one of those goes, and only every second is kept
@@ -185,6 +187,7 @@ final class RunJournal {
         let step = Step(revision: phase.revision, direction: phase.direction, item: phase.item)
         var state = sampling.flatMap { $0.step == step ? $0 : nil } ?? Sampling(step: step)
         state.batch += 1
+        if batch.isComparison { state.batch = (state.batch + state.stride - 1) / state.stride * state.stride }
         defer { sampling = state }
         if let beginning { pending.samples.append(beginning) }
         beginning = nil

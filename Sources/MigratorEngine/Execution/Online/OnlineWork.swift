@@ -127,7 +127,8 @@ public final class OnlineWork {
         progress.replayLag = pace.signals?.replayLag
         progress.paused = pace.paused
         executor.backend.ledger.journal?.sample(
-            RunJournal.SampledBatch(rows: rows, nextRows: stretch, took: took, paused: pace.paused))
+            RunJournal.SampledBatch(
+                rows: rows, nextRows: stretch, took: took, paused: pace.paused, isComparison: true))
         executor.reporter.report(.stepProgress(progress))
     }
 

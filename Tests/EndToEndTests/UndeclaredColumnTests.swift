@@ -92,6 +92,19 @@ import Testing
         #expect(try RoundTripTests.schema(of: store) == schema)
     }
 
+    @Test(arguments: ["window", "online"]) func `keep their indexes through a rename`(_ mode: String) throws {
+        let bench = try Bench(Case(mode: mode, isSelect: false), strategy: "")
+        let before = try bench.definitions(of: "direct_messages")
+        let schema = try RoundTripTests.schema(of: bench.store)
+        #expect(before.contains { $0.contains("idx_direct_messages_workspace") })
+        let upgrade = try bench.migrate("upgrade 0002 --mode \(mode)").checked()
+        #expect(upgrade.standardError.contains("strategy rename"), "\(upgrade.standardError)")
+        #expect(try bench.definitions(of: "messages") == before)
+        try bench.migrate("verify").checked()
+        try bench.migrate("downgrade 0001 --mode \(mode)").checked()
+        #expect(try RoundTripTests.schema(of: bench.store) == schema)
+    }
+
     static let carried = "columns carried that the script does not declare: workspace_id, mood, label, client_key"
 
     // MARK: Faults

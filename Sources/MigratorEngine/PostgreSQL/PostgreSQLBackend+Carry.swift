@@ -112,7 +112,7 @@ extension PostgreSQLBackend {
     }
 
     /// The columns on which each constraint and index of a table depends, in expressions and conditions too.
-    private func columnsUsed(of table: Int) throws -> [Int: Set<String>] {
+    func columnsUsed(of table: Int) throws -> [Int: Set<String>] {
         let rows = try session.query(
             """
             SELECT d.objid, a.attname FROM pg_catalog.pg_depend d

@@ -61,7 +61,7 @@ extension PostgreSQLBackend {
         if let mapping = move.mapping {
             try checkPlain(mapping, move: move, source: source, declared: declared)
         }
-        let plan = try RenamePlan(from: source, to: declared, key: move.key)
+        let plan = try renamePlan(from: source, to: declared, key: move.key)
         let changed = plan.retyped.map(\.old)
         for column in changed where try isUsedByRule(column, of: source) {
             throw RenamePlan.Unreachable(
@@ -77,6 +77,17 @@ extension PostgreSQLBackend {
                     reason: "column \"\(column)\" holds NULL, and is declared NOT NULL")
             }
         }
+        return plan
+    }
+
+    /// The table keeps its columns that the script does not declare, and with them the indexes that use them.
+    /// - Throws: `RenamePlan.Unreachable` with the reason.
+    func renamePlan(from source: TableShape, to declared: TableShape, key: String) throws -> RenamePlan {
+        var plan = try RenamePlan(from: source, to: declared, key: key)
+        let undeclared = Set(source.columns.map(\.name)).subtracting(declared.columns.map(\.name))
+        guard !plan.droppedIndexes.isEmpty, !undeclared.isEmpty else { return plan }
+        let used = try columnsUsed(of: source.relation.oid)
+        plan.droppedIndexes.removeAll { !undeclared.isDisjoint(with: used[$0.oid] ?? []) }
         return plan
     }
 

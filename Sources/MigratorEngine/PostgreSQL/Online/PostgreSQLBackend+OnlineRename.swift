@@ -109,7 +109,7 @@ extension PostgreSQLBackend {
 
     private func onlineRenamePlan(_ move: Move, source: TableShape, declared: TableShape) throws -> RenamePlan {
         do {
-            let plan = try RenamePlan(from: source, to: declared, key: move.key)
+            let plan = try renamePlan(from: source, to: declared, key: move.key)
             guard plan.tightened.isEmpty else {
                 throw MigratorError(
                     "needs-window", .refused,

@@ -21,6 +21,9 @@ ALTER TABLE direct_messages SET (fillfactor = 90);
 CREATE INDEX idx_direct_messages_unread_only ON direct_messages (recipient_id, created_at DESC) WHERE read_at IS NULL;
 CREATE INDEX "idx direct messages File" ON direct_messages (lower(file_name)) WHERE file_url IS NOT NULL;
 
+-- Whether shape1.sql found the role depends on what else runs on the server.
+REVOKE ALL ON direct_messages FROM chat_app;
+REVOKE ALL ON SEQUENCE direct_messages_id_seq FROM chat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, attachments TO chat_app;
 GRANT SELECT, INSERT ON direct_messages TO chat_app WITH GRANT OPTION;
 GRANT UPDATE (content, read_at) ON direct_messages TO chat_app;

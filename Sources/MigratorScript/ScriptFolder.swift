@@ -15,37 +15,14 @@ public enum ScriptFolder {
     public static func load(
         _ folder: String, shown: String, dialect: Dialect, readsHeadersOnly: Bool = false
     ) throws(ScriptError) -> [Script] {
-        let files = try files(of: folder, shown: shown, dialect: dialect, where: isScript)
-        return try inHalves(files) { file throws(ScriptError) in
-            let bytes = try file.bytes()
-            return readsHeadersOnly
-                ? try Script.read(bytes: bytes, file: file.shown, dialect: dialect)
-                : try Script.parse(bytes: bytes, file: file.shown, dialect: dialect)
+        var scripts: [Script] = []
+        for (bytes, file) in try files(of: folder, shown: shown, dialect: dialect, where: isScript) {
+            scripts.append(
+                readsHeadersOnly
+                    ? try Script.read(bytes: bytes, file: file, dialect: dialect)
+                    : try Script.parse(bytes: bytes, file: file, dialect: dialect))
         }
-    }
-
-    /// The results of many files in their order, the second half of them from a thread of its own.
-    private static func inHalves<Read: Sendable>(
-        _ files: [File], _ read: @escaping @Sendable (File) throws(ScriptError) -> Read
-    ) throws(ScriptError) -> [Read] {
-        @Sendable func all(_ files: ArraySlice<File>) throws(ScriptError) -> [Read] {
-            var results: [Read] = []
-            results.reserveCapacity(files.count)
-            for file in files { results.append(try read(file)) }
-            return results
-        }
-        guard files.count >= 64 else { return try all(files[...]) }
-        let middle = files.count / 2
-        let rest = BackgroundWork { try all(files[middle...]) }
-        // Waited for in any case: what is wrong in the first half is said first.
-        let first = Result { () throws(ScriptError) in try all(files[..<middle]) }
-        let second = Result { () throws(any Error) in try rest.value() }
-        do {
-            return try first.get() + second.get()
-        } catch {
-            guard let error = error as? ScriptError else { preconditionFailure("\(error)") }
-            throw error
-        }
+        return scripts
     }
 
     /// The check files beside the scripts of one dialect, in the order of their names.
@@ -54,25 +31,15 @@ public enum ScriptFolder {
     ) throws(ScriptError) -> [CheckFile] {
         var checks: [CheckFile] = []
         let isCheck: (String) -> Bool = { $0.hasSuffix(".check.sql") && !$0.hasPrefix(".") }
-        for file in try files(of: folder, shown: shown, dialect: dialect, where: isCheck) {
-            checks.append(try CheckFile.parse(bytes: file.bytes(), file: file.shown, dialect: dialect))
+        for (bytes, file) in try files(of: folder, shown: shown, dialect: dialect, where: isCheck) {
+            checks.append(try CheckFile.parse(bytes: bytes, file: file, dialect: dialect))
         }
         return checks
     }
 
-    private struct File: Sendable {
-        let path: String
-        /// As it is called in messages.
-        let shown: String
-        /// The folder that a link may not lead out of.
-        let root: String
-
-        func bytes() throws(ScriptError) -> [UInt8] { try ScriptFolder.read(path, shown: shown, root: root) }
-    }
-
     private static func files(
         of folder: String, shown: String, dialect: Dialect, where isWanted: (String) -> Bool
-    ) throws(ScriptError) -> [File] {
+    ) throws(ScriptError) -> [(bytes: [UInt8], file: String)] {
         let (path, name) = try resolve(folder, shown: shown, dialect: dialect)
         let root = realPath(path) ?? path
         // The folder given may be a link, for it was named; what lies in it may not lead out of it.
@@ -82,9 +49,11 @@ public enum ScriptFolder {
                 hint: "move the folder there, or name it with --migrations",
                 location: ScriptLocation(file: name, line: 1))
         }
-        return try entries(of: path, shown: name).filter(isWanted).map {
-            File(path: path + "/" + $0, shown: name + "/" + $0, root: root)
+        var files: [(bytes: [UInt8], file: String)] = []
+        for file in try entries(of: path, shown: name) where isWanted(file) {
+            files.append((try read(path + "/" + file, shown: name + "/" + file, root: root), name + "/" + file))
         }
+        return files
     }
 
     /// The dialects that a folder has scripts for: its subfolders; nothing where it has none.

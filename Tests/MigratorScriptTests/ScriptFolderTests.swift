@@ -158,7 +158,6 @@ private final class Folder {
         let names = (1...200).map { "\($0 + 1000)_table.sql" }
         for name in names { try folder.write(name) }
         #expect(try folder.load().map(\.location.file) == names.map { "m/" + $0 })
-        // Both halves are read at once.
         try folder.write(names[190], "SELECT 1;\n")
         #expect(folder.refusal()?.location.file == "m/" + names[190])
         try folder.write(names[20], "SELECT 1;\n")

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Work on a thread of its own, beside what this thread waits for.
-package final class BackgroundWork<Value: Sendable> {
+final class BackgroundWork<Value: Sendable> {
     private let body: @Sendable () throws -> Value
     private let outcome: Outcome
     private var thread: pthread_t?
@@ -11,7 +11,7 @@ package final class BackgroundWork<Value: Sendable> {
         let result = Mutex<Result<Value, any Error>?>(nil)
     }
 
-    package init(_ body: @escaping @Sendable () throws -> Value) {
+    init(_ body: @escaping @Sendable () throws -> Value) {
         let outcome = Outcome()
         self.body = body
         self.outcome = outcome
@@ -22,7 +22,7 @@ package final class BackgroundWork<Value: Sendable> {
     }
 
     /// Waits for the end of the work. Where no thread could be had, it is done now.
-    package func value() throws -> Value {
+    func value() throws -> Value {
         if let thread { pthread_join(thread, nil) }
         thread = nil
         if let result = outcome.result.withLock({ $0 }) { return try result.get() }

@@ -202,11 +202,8 @@ public protocol Backend: TableAccess {
     func prepareContract(of script: Script, context: StepContext) throws
     /// Ends the soak of a revision: view, follower, reverse trigger.
     func contract(revision: String, context: StepContext) throws -> StepOutcome
-    /// Content hash of a table's columns: rows, hash, and the algorithm by which it was made, which is the one asked
-    /// for where this version knows it, else the backend's own.
-    func contentHash(
-        of table: TableName, columns: [String], algorithm: String?
-    ) throws -> (rows: Int, hash: String, algorithm: String)
+    /// Content hash of a table's columns: rows, hash, and the algorithm by which it was made.
+    func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String)
     /// Tells a restored copy of the database from the original; nil where that cannot be known.
     func identityOfSystem() throws -> String?
 
@@ -224,12 +221,6 @@ public protocol Backend: TableAccess {
     /// Further connections that see the snapshot of the open transaction, each on a transaction of its own that only
     /// reads; fewer where the database has none to give. Their cancel handles are told before they are handed over.
     func readers(_ count: Int, cancelledBy register: (any CancelHandle) -> Void) throws -> [any Backend]
-}
-
-extension Backend {
-    func contentHash(of table: TableName, columns: [String]) throws -> (rows: Int, hash: String, algorithm: String) {
-        try contentHash(of: table, columns: columns, algorithm: nil)
-    }
 }
 
 /// A foreign key, whether the database enforces it or not.

@@ -144,7 +144,7 @@ extension Executor {
         guard try backend.columnNames(of: table) == backup.columns, try rowCount(table) == backup.rows else {
             return false
         }
-        return try backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm).hash
+        return try backend.contentHash(of: table, columns: backup.columns).hash
             == backup.hash
     }
 

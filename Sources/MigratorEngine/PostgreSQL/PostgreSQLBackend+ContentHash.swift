@@ -7,7 +7,7 @@ extension PostgreSQLBackend {
     static let hashAlgorithm = "row-hash-sum"
 
     public func contentHash(
-        of table: TableName, columns: [String], algorithm: String?
+        of table: TableName, columns: [String]
     ) throws -> (rows: Int, hash: String, algorithm: String) {
         let row = try withPinnedOutput { try session.query(contentHashQuery(of: table, columns: columns)).first }
         return (row?.int("rows") ?? 0, row?.text("hash") ?? "", Self.hashAlgorithm)

@@ -50,16 +50,6 @@ extension PostgreSQLBackend {
               AND NOT pg_backend_pid() = ANY (pg_blocking_pids(pid))
             ORDER BY xact_start LIMIT 10
             """
-        ).map { row in
-            var line = "server process \(row.text("pid") ?? "?")"
-            if let user = row.text("usename") { line += ", role \(user.quotedIdentifier)" }
-            if let name = row.text("application_name"), !name.isEmpty {
-                line += ", application \(name.quotedIdentifier)"
-            }
-            if let age = row.text("age") { line += ", for \(age) s" }
-            if let state = row.text("state") { line += ", \(state)" }
-            if let query = row.text("query"), !query.isEmpty { line += ": \(query)" }
-            return line
-        }
+        ).map(Self.serverProcess)
     }
 }

@@ -16,7 +16,7 @@ extension PostgreSQLBackend {
                 hint: "restore into another name, or rename what is there")
         }
         let content = try contentHash(
-            of: TableName(schema: backup.schema, backup.name), columns: backup.columns, algorithm: backup.algorithm)
+            of: TableName(schema: backup.schema, backup.name), columns: backup.columns)
         guard content.rows == backup.rows, content.hash == backup.hash else {
             throw MigratorError(
                 "backup-differs", .difference,

@@ -159,16 +159,19 @@ extension PostgreSQLBackend {
             ]
         ).map { row in
             let table = (row.text("relname") ?? "").quotedIdentifier
-            guard let pid = row.text("pid") else { return "\(table) is held by a prepared transaction" }
-            var line = "\(table) is held by server process \(pid)"
-            if let user = row.text("usename") { line += ", role \(user.quotedIdentifier)" }
-            if let name = row.text("application_name"), !name.isEmpty {
-                line += ", application \(name.quotedIdentifier)"
-            }
-            if let age = row.text("age") { line += ", for \(age) s" }
-            if let state = row.text("state") { line += ", \(state)" }
-            if let query = row.text("query"), !query.isEmpty { line += ": \(query)" }
-            return line
+            return row.text("pid") == nil
+                ? "\(table) is held by a prepared transaction" : "\(table) is held by \(Self.serverProcess(row))"
         }
+    }
+
+    /// Who it is, in words, for how long, and what it does: of a row of pg_stat_activity with its `age` in seconds.
+    static func serverProcess(_ row: Row) -> String {
+        var line = "server process \(row.text("pid") ?? "?")"
+        if let user = row.text("usename") { line += ", role \(user.quotedIdentifier)" }
+        if let name = row.text("application_name"), !name.isEmpty { line += ", application \(name.quotedIdentifier)" }
+        if let age = row.text("age") { line += ", for \(age) s" }
+        if let state = row.text("state") { line += ", \(state)" }
+        if let query = row.text("query"), !query.isEmpty { line += ": \(query)" }
+        return line
     }
 }

@@ -3,7 +3,7 @@ import MigratorScript
 
 extension SQLiteBackend {
     public func contentHash(
-        of table: TableName, columns: [String], algorithm: String?
+        of table: TableName, columns: [String]
     ) throws -> (rows: Int, hash: String, algorithm: String) {
         let row = try session.query(
             "SELECT count(*), \(SQLiteContentHash.function)(\(columnList(columns))) FROM \(quoted(table))"

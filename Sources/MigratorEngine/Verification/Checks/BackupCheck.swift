@@ -93,7 +93,7 @@ struct BackupCheck: VerificationCheck {
         }
         let now =
             try content.map { (rows: $0.rows, hash: $0.hash, algorithm: backup.algorithm) }
-            ?? backend.contentHash(of: table, columns: backup.columns, algorithm: backup.algorithm)
+            ?? backend.contentHash(of: table, columns: backup.columns)
         guard now.algorithm == backup.algorithm else {
             return CheckResult(
                 check: "backups", subject: backup.name, verdict: .incomplete,

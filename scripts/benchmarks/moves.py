@@ -164,12 +164,20 @@ class Stage:
         sizes = connection.query(
             "SELECT id, coalesce(file_size, 0) FROM direct_messages WHERE id IN"
             f" (SELECT n * {max(rows // 100, 1)} + 1 FROM generate_series(0, 99) AS n) ORDER BY id")
+        self.prepare_wal(connection, rows)
         connection.close()
         naive = os.path.join(self.folder, f"naive_{rows}.sql")
         with open(naive, "w", encoding="utf-8") as file:
             file.write(NAIVE.format(target=self.target, columns=columns))
         self.templates[rows] = {"name": name, "naive": naive, "count": int(count), "last": int(last),
                                 "bytes": int(size), "sizes": {key: int(size) for key, size in sizes}}
+
+    def prepare_wal(self, connection, rows):
+        """WAL files to use again, 2 kB a message, as far as the server keeps them: while one is made, commits wait."""
+        kept = int(connection.value("SELECT setting FROM pg_settings WHERE name = 'min_wal_size'"))  # MB
+        for _ in range(min(kept, rows // 500) // 16):
+            connection.query("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()")
+        connection.query("CHECKPOINT")
 
     def clone(self, rows):
         """A database of its own with so many messages, stamped, and nothing left to write to the disk."""

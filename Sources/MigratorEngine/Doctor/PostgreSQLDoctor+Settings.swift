@@ -29,6 +29,10 @@ extension PostgreSQLDoctor {
             name: "max_wal_size", message: "checkpoints come after WAL of",
             hint: "raise it to 4GB or more while rows are copied"
         ) { value, _ in value < 2 * 1_073_741_824 },
+        Rule(
+            name: "min_wal_size", message: "WAL files are kept to be used again up to",
+            hint: "raise it to 4GB some checkpoints before rows are copied: while a new file is made, commits wait"
+        ) { value, _ in value < 1_073_741_824 },
         Rule(name: "fsync", message: "the server does not write safely: fsync is", hint: "switch it on") {
             $1 == "off"
         },

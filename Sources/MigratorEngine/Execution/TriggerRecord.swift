@@ -9,8 +9,7 @@ struct TriggerRecord: Codable, Equatable {
     var function: String
     /// Quoted and qualified table, quoted trigger.
     var triggers: [Trigger]
-    /// md5 of the function's text as the server keeps it; nil on SQLite, whose triggers hold their own, and in records
-    /// of older versions.
+    /// md5 of the function's text as the server keeps it; nil on SQLite, whose triggers hold their own.
     var bodyHash: String?
 
     struct Trigger: Codable, Equatable {

@@ -4,7 +4,6 @@ import MigratorScript
 /// The view under the source's old name (ONLINE.md H23).
 extension PostgreSQLBackend {
     /// The source's columns in the source's order, updatable, with the table's grants.
-    /// `security_invoker`, or the table's row-level security would be bypassed.
     func createView(
         _ name: TableName, columns: [String], over table: CatalogRelation
     ) throws -> SwitchRecord.Table {
@@ -15,17 +14,7 @@ extension PostgreSQLBackend {
                 "the \(occupant.kindName) \"\(name)\" stands where the compatibility view should",
                 hint: "rename or drop it, or give the view another name")
         }
-        var options = ""
-        if facts.version >= 150_000 {
-            options = " WITH (security_invoker = true)"
-        } else if try session.scalar(
-            "SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = $1::oid", [SQLValue(table.oid)]
-        ).asBool {
-            throw MigratorError(
-                "view-bypasses-row-security", .refused,
-                "a view over \"\(table.name)\" would bypass its row-level security on PostgreSQL 14",
-                hint: "leave view= out, or upgrade the server to PostgreSQL 15")
-        }
+        let options = try asksForReadersRights(table) ? " WITH (security_invoker = true)" : ""
         let view = quoted(place.tableName)
         let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
         try session.execute("CREATE VIEW \(view)\(options) AS SELECT \(list) FROM \(table.quoted)")
@@ -36,6 +25,29 @@ extension PostgreSQLBackend {
         let comment = "\(table.name) as it was before, kept by migrator for the application"
         try session.execute("COMMENT ON VIEW \(view) IS \(comment.quotedLiteral)")
         return place
+    }
+
+    /// Whether the table is to be read with the rights of the view's reader, not with those of its owner, who bypasses
+    /// row-level security. PostgreSQL wants such a reader to have rights on all columns of the view; so one who may read
+    /// some of them only has them through the view's own grants, where there is no row-level security to bypass.
+    private func asksForReadersRights(_ table: CatalogRelation) throws -> Bool {
+        let row = try session.query(
+            """
+            SELECT c.relrowsecurity, EXISTS (
+                       SELECT FROM pg_catalog.pg_attribute a, aclexplode(a.attacl) g
+                       WHERE a.attrelid = c.oid AND NOT a.attisdropped AND g.privilege_type = 'SELECT') AS limits_readers
+            FROM pg_catalog.pg_class c WHERE c.oid = $1::oid
+            """, [SQLValue(table.oid)]
+        ).first
+        let isSecured = row?.bool("relrowsecurity") ?? false
+        guard facts.version < 150_000 else { return isSecured || !(row?.bool("limits_readers") ?? false) }
+        guard !isSecured else {
+            throw MigratorError(
+                "view-bypasses-row-security", .refused,
+                "a view over \"\(table.name)\" would bypass its row-level security on PostgreSQL 14",
+                hint: "leave view= out, or upgrade the server to PostgreSQL 15")
+        }
+        return false
     }
 
     /// The other relation gets the table's grants, and keeps none that default privileges gave it.

@@ -15,13 +15,6 @@ extension PostgreSQLBackend {
             try requireSameColumns(of: source, as: carried.sourceColumns)
             return carried
         }
-        if work.checkpoint.has("detach") {
-            // Begun by a version that carried nothing.
-            let there = Set(try catalog.columns(of: target.oid).map(\.name))
-            try requireSameColumns(
-                of: source, as: OnlineCarried.signature(source.columns.filter { there.contains($0.name) }))
-            return OnlineCarried(source: source)
-        }
         try brief(work, locking: { try lock(move.target, .accessExclusive) }, changesSchema: true) { next in
             let declared = try shape(of: target)
             let carried = try requireCarried(move, source: source, declared: declared)
@@ -59,12 +52,6 @@ struct OnlineCarried {
     var details: [String]
     /// The source's columns when the copy began.
     var sourceColumns: [String]
-
-    /// Nothing.
-    init(source: TableShape) {
-        (columns, indexes, details) = ([], [], [])
-        sourceColumns = Self.signature(source.columns)
-    }
 
     init(_ carried: CarriedColumns, _ parts: CarriedParts, source: TableShape) {
         columns = carried.names

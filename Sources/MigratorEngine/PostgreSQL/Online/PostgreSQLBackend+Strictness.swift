@@ -17,7 +17,7 @@ extension PostgreSQLBackend {
         let wanted = TargetStrictness(
             of: declared, over: source, mapping: mapping, isByName: isByName, key: move.key)
         if NegativeControl.relaxedTarget.isLeftOut { return TargetStrictness() }
-        // A run of a version before this one has begun to copy: its target stays as it is.
+        // Decided when the copy began: there was nothing to relax then.
         if work.checkpoint.has("detach"), !work.checkpoint.has("relax") { return TargetStrictness() }
         guard !work.checkpoint.has("relax") else {
             return TargetStrictness(notes: work.checkpoint.notes, lengths: wanted.lengths)

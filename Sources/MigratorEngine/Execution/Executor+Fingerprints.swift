@@ -23,7 +23,10 @@ extension Executor {
             now = touched.definitions
             candidates = touched.relations
         } else {
-            now = try backend.schemaSnapshot(of: nil)
+            // Those of other schemas that the revision has touched before.
+            let own = try backend.schemaSnapshot(of: nil)
+            let others = try backend.schemaSnapshot(of: Set(known.keys.filter { own[$0] == nil }))
+            now = own.merging(others) { $1 }
             candidates = Set(known.keys).union(now.keys)
         }
         return candidates.sorted().compactMap { relation in

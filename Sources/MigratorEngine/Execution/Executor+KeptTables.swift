@@ -10,6 +10,8 @@ protocol TableKeeper: Backend {
     func keep(_ table: TableName, context: StepContext) throws
     /// The tables of a revision that are kept and not registered yet.
     func keptTables(revision: String) throws -> [ObjectRecord]
+    /// Their names as archives.
+    func keptNames(revision: String) throws -> [TableName]
     /// Counts and hashes a table that is kept, and registers it as an archive.
     func register(_ kept: ObjectRecord, context: StepContext) throws -> StepOutcome
     /// Whether the values of columns are for sure those that a `fill` computes, told by hashes, which takes a fraction

@@ -34,7 +34,7 @@ extension Executor {
             }
         } catch {
             try? session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
-            throw error
+            throw try neededByBackup(error, work: work, at: statement) ?? error
         }
         if gone.isEmpty && emptied.isEmpty {
             try session.execute("RELEASE SAVEPOINT migrator_guard")
@@ -73,6 +73,11 @@ extension Executor {
         for table: InventoryTable, columns: [String]?, work: inout RevisionWork, context: StepContext
     ) throws {
         let name = TableName(schema: table.schema, table.name)
+        if try backupNames(work: work).contains(name) {
+            let rows = try rowCount(name)
+            if rows > 0 { work.losses.append(("of the backup \"\(table.name)\"", rows)) }
+            return
+        }
         if try hasFreshBackup(of: table, work: work, context: context) { return }
         // Other tools have no word for keeping rows, so that they are kept unasked.
         if work.planned.script.origin != nil, options.acceptedLoss == nil {
@@ -99,6 +104,30 @@ extension Executor {
             let named = columns.map { "\"\($0)\"" }.joined(separator: ", ")
             work.losses.append(("of \"\(table.name)\" with values in \(named)", rows))
         }
+    }
+
+    /// The registered backups, and the tables that will be.
+    private func backupNames(work: RevisionWork) throws -> [TableName] {
+        let kept = try (backend as? any TableKeeper)?.keptNames(revision: work.planned.script.revision) ?? []
+        return try backend.ledger.backups().map { TableName(schema: $0.schema, $0.name) } + kept
+    }
+
+    /// In other words where a backup needs what the statement drops: its schema, a type of its columns. What the server
+    /// advises, CASCADE, would take the backup away.
+    private func neededByBackup(
+        _ error: any Error, work: RevisionWork, at statement: Statement
+    ) throws -> MigratorError? {
+        guard let error = error as? DatabaseError, error.sqlState == "2BP01" else { return nil }
+        let lines = (error.detail ?? "").split(separator: "\n").map(String.init)
+        let needed = lines.filter { $0.contains("_back") }
+        let backups = try backupNames(work: work).map(\.name)
+        guard let backup = backups.first(where: { name in needed.contains { $0.contains(name) } }) else { return nil }
+        return MigratorError(
+            "backup-needs-it", .refused,
+            "\(statement.title): the backup \"\(backup)\" needs what it would drop",
+            hint:
+                "take the statement out of the script and run the same command again; drop it by hand when the backup has been exported and pruned",
+            location: statement.location, details: lines)
     }
 
     /// Whether the upgrade's own `fill` makes every value of the columns again, so that nothing goes with them.
@@ -166,7 +195,9 @@ extension Executor {
         throw MigratorError(
             "would-lose-rows", .refused,
             "the downgrade of revision \"\(work.planned.script.revision)\" would lose \(total.counted("row")) that nothing else holds",
-            hint: "add `-- migrator:archive TABLE` to its downgrade, or accept the loss with --accept-loss \(total)",
+            hint: work.losses.contains { $0.subject.hasPrefix("of the backup ") }
+                ? "take what the backups need, their schema and their types, out of its downgrade, or accept the loss with --accept-loss \(total)"
+                : "add `-- migrator:archive TABLE` to its downgrade, or accept the loss with --accept-loss \(total)",
             location: statement.location, details: listed)
     }
 }

@@ -164,6 +164,7 @@ extension PostgreSQLBackend {
             func goOn(_ sequence: CatalogRelation, from other: CatalogRelation) -> String {
                 "SELECT setval(\(sequence.quoted.quotedLiteral)::regclass, last_value, is_called) FROM \(other.quoted)"
             }
+            try passOptions(from: sequence, to: own)
             try session.execute(goOn(own, from: sequence))
             undo.append(goOn(sequence, from: own))
             if identity == .always {
@@ -171,5 +172,17 @@ extension PostgreSQLBackend {
             }
         }
         return undo
+    }
+
+    /// An identity's steps and limits: several writers of one number space keep apart by them.
+    func passOptions(from sequence: CatalogRelation, to own: CatalogRelation) throws {
+        let options = try session.scalar(
+            """
+            SELECT format('INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s %s', seqincrement, seqmin, seqmax,
+                seqstart, seqcache, CASE WHEN seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)
+            FROM pg_catalog.pg_sequence WHERE seqrelid = $1::oid
+            """, [SQLValue(sequence.oid)]
+        ).asText
+        if let options { try session.execute("ALTER SEQUENCE \(own.quoted) \(options)") }
     }
 }

@@ -60,7 +60,7 @@ extension PostgreSQLBackend {
         "SELECT schema_name || '.' || name FROM \(ledger.table("backup")) WHERE removed_at IS NULL"
     }
 
-    /// Ordinary and partitioned tables by oid, columns by attnum.
+    /// Ordinary and partitioned tables of every schema by oid, columns by attnum.
     public func inventory() throws -> [String: InventoryTable] {
         let rows = try session.query(
             """
@@ -68,13 +68,15 @@ extension PostgreSQLBackend {
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_catalog.pg_attribute a
                 ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')
-            """, [.text(schema)])
+            WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', $1)
+            AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+            """, [.text(ledger.schema)])
         var tables: [String: InventoryTable] = [:]
         for row in rows {
             guard let oid = row.text("oid") else { continue }
-            tables[oid, default: InventoryTable(schema: schema, name: row.text("relname") ?? "", columns: [:])]
-                .columns[row.text("attnum") ?? ""] = row.text("attname")
+            let table = InventoryTable(
+                schema: row.text("nspname") ?? "", name: row.text("relname") ?? "", columns: [:])
+            tables[oid, default: table].columns[row.text("attnum") ?? ""] = row.text("attname")
         }
         return tables
     }

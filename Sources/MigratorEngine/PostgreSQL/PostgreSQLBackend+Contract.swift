@@ -60,8 +60,11 @@ extension PostgreSQLBackend {
                 guard record.children?.contains("\(child.table) \(name)") == true,
                     let definition = child.definition(referring: source)
                 else { continue }
+                let comment = child.comment.map {
+                    "; COMMENT ON CONSTRAINT \(name) ON \(child.table) IS \($0.quotedLiteral)"
+                }
                 record.undo.append(
-                    "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(definition)"
+                    "ALTER TABLE \(child.table) DROP CONSTRAINT \(name); ALTER TABLE \(child.table) ADD CONSTRAINT \(name) \(definition)\(comment ?? "")"
                 )
             }
         }

@@ -158,6 +158,7 @@ extension PostgreSQLBackend {
             let kind = identity == .always ? "ALWAYS" : "BY DEFAULT"
             try session.execute("ALTER TABLE \(table) ALTER COLUMN \(column) ADD GENERATED \(kind) AS IDENTITY")
             guard let own = try catalog.ownedSequence(of: target.relation.oid, column: move.key) else { return [] }
+            try passOptions(from: sequence, to: own)
             try session.execute(
                 "SELECT setval(\(own.quoted.quotedLiteral)::regclass, last_value, is_called) FROM \(sequence.quoted)")
             return [

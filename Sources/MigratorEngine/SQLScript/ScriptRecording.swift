@@ -185,7 +185,7 @@ struct ScriptRecording {
         var names = Set(section.flatItems.flatMap(\.action.tables).map(\.name))
         for trait in traits { names.formUnion(trait.identifiers) }
         for (_, table) in try backend.inventory().sorted(by: { $0.value.name < $1.value.name })
-        where names.contains(table.name) {
+        where table.schema == backend.schema && names.contains(table.name) {
             let name = TableName(schema: table.schema, table.name)
             shown.append(table.name)
             let columns = try backend.columnNames(of: name) ?? []

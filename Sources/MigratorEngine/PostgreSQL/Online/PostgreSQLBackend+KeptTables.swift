@@ -8,16 +8,23 @@ extension PostgreSQLBackend: TableKeeper {
 
     func canKeep(_ table: TableName) throws -> Bool {
         guard let relation = try catalog.relation(table), relation.kind == .table else { return false }
+        // What is computed when it is read goes with the functions that compute it.
         return try session.query(
-            "SELECT 1 FROM pg_catalog.pg_inherits WHERE inhrelid = $1 OR inhparent = $1 LIMIT 1",
-            [SQLValue(relation.oid)]
+            """
+            SELECT 1 FROM pg_catalog.pg_inherits WHERE inhrelid = $1 OR inhparent = $1
+            UNION ALL SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attgenerated = 'v' LIMIT 1
+            """, [SQLValue(relation.oid)]
         ).isEmpty
     }
 
     func keep(_ table: TableName, context: StepContext) throws {
         guard let relation = try catalog.relation(table) else { return }
         let key = try catalog.singleKeyColumn(of: relation.oid)
-        let name = Self.truncated(relation.name, suffix: "_backup")
+        var name = Self.truncated(relation.name, suffix: "_backup")
+        // A table whose name is cut to the same may have become its archive just before.
+        if try keptNames(revision: context.revision).contains(TableName(schema: relation.schema, name)) {
+            name = try freeName(name, in: relation.schema)
+        }
         _ = try makeRoom(for: TableName(schema: relation.schema, name), context: context)
         try disarm(relation)
         let comment =
@@ -36,6 +43,13 @@ extension PostgreSQLBackend: TableKeeper {
 
     func keptTables(revision: String) throws -> [ObjectRecord] {
         try ledger.objects(revision: revision, kind: Self.keptKind)
+    }
+
+    func keptNames(revision: String) throws -> [TableName] {
+        try keptTables(revision: revision).map {
+            let place = PostgreSQLCatalog.identifiers($0.detail)
+            return TableName(schema: place.first, place.count > 1 ? place[1] : "")
+        }
     }
 
     func register(_ kept: ObjectRecord, context: StepContext) throws -> StepOutcome {
@@ -89,8 +103,9 @@ extension PostgreSQLBackend: TableKeeper {
         ).asBool
     }
 
-    /// Takes everything off a table that nobody uses any more and that could change it, refuse to let a parent go, or
-    /// stand in a later table's way: triggers, constraints, indexes, defaults, privileges.
+    /// Takes everything off a table that nobody uses any more and that could change it, refuse to let a parent or a
+    /// function go, or stand in a later table's way: triggers, constraints, indexes, statistics, defaults, sequences,
+    /// privileges. What has been generated stays as plain values.
     func disarm(_ relation: CatalogRelation) throws {
         var statements: [String] = []
         for trigger in try catalog.triggers(of: relation.oid) {
@@ -107,11 +122,24 @@ extension PostgreSQLBackend: TableKeeper {
         for index in try catalog.indexes(of: relation.oid) where index.constraint == nil {
             statements.append("DROP INDEX \(relation.schema.quotedIdentifier).\(index.name.quotedIdentifier)")
         }
+        let statistics = try session.query(
+            """
+            SELECT quote_ident(n.nspname) || '.' || quote_ident(s.stxname) FROM pg_catalog.pg_statistic_ext s
+            JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1::oid ORDER BY 1
+            """, [SQLValue(relation.oid)])
+        statements += statistics.compactMap { $0[0].asText }.map { "DROP STATISTICS \($0)" }
         for column in try catalog.columns(of: relation.oid) {
             let place = "ALTER TABLE \(relation.quoted) ALTER COLUMN \(column.name.quotedIdentifier)"
-            if column.identity != nil { statements.append("\(place) DROP IDENTITY") }
-            if column.defaultExpression != nil, column.generated == nil {
-                statements.append("\(place) DROP DEFAULT")
+            if column.identity != nil {
+                statements.append("\(place) DROP IDENTITY")
+                continue
+            }
+            if column.defaultExpression != nil {
+                statements.append("\(place) DROP \(column.generated == nil ? "DEFAULT" : "EXPRESSION")")
+            }
+            // It would have gone with the table.
+            if let sequence = try catalog.ownedSequence(of: relation.oid, column: column.name) {
+                statements.append("DROP SEQUENCE \(sequence.quoted)")
             }
         }
         statements += try relationGrants(of: relation.oid, on: relation.quoted).map(\.revoke)

@@ -116,10 +116,12 @@ extension PostgreSQLBackend {
     }
 
     private func loosen(_ strictness: TargetStrictness, _ target: TableName) throws {
+        let there = try catalog.oid(of: target).map { try catalog.constraints(of: $0).map(\.name) } ?? []
         let changes =
-            (strictness.checks.map(\.name) + [Self.notNullCheck]).map {
-                "DROP CONSTRAINT IF EXISTS \($0.quotedIdentifier)"
+            (strictness.checks.map(\.name) + [Self.notNullCheck]).filter(there.contains).map {
+                "DROP CONSTRAINT \($0.quotedIdentifier)"
             } + strictness.notNull.map { "ALTER COLUMN \($0.quotedIdentifier) DROP NOT NULL" }
+        guard !changes.isEmpty else { return }
         try session.execute("ALTER TABLE \(quoted(target)) \(changes.joined(separator: ", "))")
     }
 

@@ -152,7 +152,7 @@ extension VerificationContext {
 
     /// Columns `NAME_id` beside a table of that name, or of its plural, with a column `id`.
     fileprivate func keysByName(besides known: [ForeignKey]) throws -> [ForeignKey] {
-        let tables = try backend.inventory().values.sorted { $0.name < $1.name }
+        let tables = try backend.inventory().values.filter { $0.schema == backend.schema }.sorted { $0.name < $1.name }
         let parents = Dictionary(
             tables.filter { $0.columns.values.contains("id") }.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first })

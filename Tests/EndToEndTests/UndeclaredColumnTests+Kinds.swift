@@ -17,21 +17,6 @@ extension UndeclaredColumnTests {
         #expect(try RoundTripTests.query(next, in: bench.store)[0][0].asInt == first + 4)
     }
 
-    /// Its text says another name after the switch, its value is the same.
-    @Test(arguments: cases) func `a value that names a table is the same after the switch`(_ example: Case) throws {
-        let bench = try Bench(example)
-        try bench.store.run(
-            """
-            ALTER TABLE direct_messages ADD origin regclass, ADD language regconfig DEFAULT 'simple';
-            UPDATE direct_messages SET origin = 'direct_messages' WHERE id % 2 = 1
-            """)
-        try bench.migrate("upgrade 0002 --mode \(example.mode)").checked()
-        let verified = try bench.migrate("verify --unchanged")
-        #expect(verified.status == 0, "\(verified.standardOutput)")
-        try bench.store.run("UPDATE direct_messages_backup SET origin = 'attachments' WHERE id = 25")
-        #expect(try bench.migrate("verify").status == 2)
-    }
-
     @Test func `a child's key keeps its comment through contract and back`() throws {
         let bench = try Bench(Case(mode: "online", isSelect: false))
         try bench.store.run("COMMENT ON CONSTRAINT attachments_direct_message_fk ON attachments IS 'whose it''s'")

@@ -52,10 +52,6 @@ struct RowHash {
         case "smallint": return known("hashint2extended", value)
         case "integer": return known("hashint4extended", value)
         case "oid": return known("hashoidextended", value)
-        case "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator",
-            "regproc", "regprocedure", "regrole", "regtype":
-            // Their text follows whatever they name through every rename.
-            return known("hashoidextended", "\(value)::pg_catalog.oid")
         case "uuid": return known("uuid_hash_extended", value)
         case "bigint":
             // The server folds it into 32 bits before it hashes it: -1 and 4294967295 differ in their upper halves.

@@ -62,6 +62,8 @@ struct TargetStrictness: Equatable {
     /// - Parameter isByName: whether the mapping takes columns as they are.
     init(of declared: TableShape, over source: TableShape, mapping: PostgreSQLMapping, isByName: Bool, key: String) {
         let keys = declared.constraints.filter { $0.kind == .primaryKey }.flatMap(\.columns) + [key]
+        // What is computed of them may not be NULL either.
+        notNull = declared.columns.filter { $0.generated != nil && $0.isNotNull && !keys.contains($0.name) }.map(\.name)
         for column in declared.columns where mapping.columns.contains(column.name) && column.generated == nil {
             let own = isByName ? source.column(column.name) : nil
             if column.isNotNull, column.identity == nil, !keys.contains(column.name), own?.isNotNull != true {

@@ -40,7 +40,9 @@ extension Migrator {
         defer { backend.session.rollback() }
         let readers = try backend.readers(options.connections - 1, cancelledBy: watchSession)
         defer { for reader in readers { reader.session.close() } }
-        for backend in [backend] + readers { try Self.prepareForReading(backend.session) }
+        for backend in [backend] + readers {
+            try Self.prepareForReading(backend.session, besideOthers: !readers.isEmpty)
+        }
 
         let records = try backend.ledger.revisions()
         let planning = try self.planning(records)
@@ -60,17 +62,19 @@ extension Migrator {
         return (records.last(where: \.isFinished)?.revision, results)
     }
 
-    private static func prepareForReading(_ session: any Session) throws {
+    private static func prepareForReading(_ session: any Session, besideOthers: Bool) throws {
         guard session.dialect == .postgresql else { return }
         // A policy must not hide rows from the proof: where the role cannot see all, the server says so. The other
         // settings make for plans that go through two large tables side by side in the order of their keys: half the
-        // work of hashing one of them, and in less memory. Several connections work already. What reads millions of
-        // rows is compiled, which takes a quarter off it.
+        // work of hashing one of them, and in less memory. Where several connections work already, no such walk is
+        // shared with a parallel worker: each of the two would go through the whole second table. What reads millions
+        // of rows is compiled, which takes a quarter off it.
+        let undivided = besideOthers ? "SET LOCAL min_parallel_index_scan_size = '4TB';" : ""
         let compiling = PostgreSQLBackend.compilingSettings.map { "SET LOCAL \($0.0) = \($0.1); " }.joined()
         try session.execute(
             """
             SET LOCAL row_security = off; SET LOCAL work_mem = '4MB'; SET LOCAL enable_parallel_hash = off;
-            \(compiling)
+            \(compiling)\(undivided)
             SELECT set_config('random_page_cost', '1.1', true)
             WHERE current_setting('random_page_cost')::float8 > 1.1 AND current_setting('seq_page_cost')::float8 <= 1.1;
             SELECT set_config('cpu_index_tuple_cost', '0.001', true)

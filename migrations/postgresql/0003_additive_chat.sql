@@ -99,10 +99,12 @@ FROM messages m LEFT JOIN users s ON s.id = m.sender_id LEFT JOIN users r ON r.i
 WHERE s.id IS NULL OR r.id IS NULL;
 
 -- The users are joined since a message is still there for a moment when its sender or recipient is deleted.
+-- Grouped first, since few pairs write many messages.
 -- migrator:ensure messages -> conversations on=user_lo,user_hi
 SELECT least(m.sender_id, m.recipient_id) AS user_lo, greatest(m.sender_id, m.recipient_id) AS user_hi,
        min(m.created_at) AS created_at
-FROM messages m JOIN users s ON s.id = m.sender_id JOIN users r ON r.id = m.recipient_id
+FROM (SELECT sender_id, recipient_id, min(created_at) AS created_at FROM messages GROUP BY 1, 2) m
+JOIN users s ON s.id = m.sender_id JOIN users r ON r.id = m.recipient_id
 GROUP BY 1, 2;
 
 -- migrator:ensure conversations -> conversation_participants on=conversation_id,user_id

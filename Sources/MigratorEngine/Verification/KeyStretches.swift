@@ -1,6 +1,14 @@
 import MigratorDatabase
 import MigratorScript
 
+/// Keys that lie together among a table's integer keys, above one and up to another.
+struct KeySection: Sendable, Equatable {
+    /// Nil: from the lowest one on.
+    var above: Int?
+    /// Nil: to the highest one, and what has none.
+    var upTo: Int?
+}
+
 /// A table's keys in stretches, each as a condition on the key: comparing stretch by stretch takes little memory on
 /// either side, and can be interrupted. All of them together are all keys, NULL included.
 struct KeyStretches {
@@ -69,6 +77,34 @@ struct KeyStretches {
             low = high
         }
         try body("\(key.quotedIdentifier) IS NULL")
+    }
+
+    /// Sections of several stretches each, which together are all keys; nil where a condition spares nothing, or there
+    /// are too few keys to part.
+    func sections(where narrows: (String) throws -> Bool) throws -> [KeySection]? {
+        guard let parting else { return nil }
+        let stretches = (parting.last - parting.first) / parting.width + 1
+        let count = min(Self.mostSections, stretches / 4)
+        guard count > 1, let condition = condition(low: nil, high: try bound(above: nil)), try narrows(condition)
+        else { return nil }
+        let ends = (1..<count).map { parting.first + stretches * $0 / count * parting.width }
+        return zip([nil] + ends, ends + [nil]).map { KeySection(above: $0, upTo: $1) }
+    }
+
+    private static let mostSections = 8
+
+    /// Calls `body` for each stretch of a section that `sections` has made.
+    func forEach(in section: KeySection, _ body: (String) throws -> Void) throws {
+        var low = section.above.map(String.init)
+        while true {
+            var high = try bound(above: low)
+            if let end = section.upTo, high.flatMap({ Int($0) }).map({ $0 >= end }) ?? true { high = String(end) }
+            guard let condition = condition(low: low, high: high) else { break }
+            try body(condition)
+            guard let high, high != section.upTo.map(String.init) else { break }
+            low = high
+        }
+        if section.upTo == nil { try body("\(key.quotedIdentifier) IS NULL") }
     }
 
     /// The literal of the last key of the stretch that begins above `low`; nil where it is the last one.

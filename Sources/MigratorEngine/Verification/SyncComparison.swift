@@ -7,13 +7,15 @@ enum SyncComparison {
     /// where the keys show that nothing would come of them: where the rows that lead back have the keys of the whole
     /// target, leaving out the others leaves out none; and where the mapping yields the keys of the whole source, every
     /// row has its place.
+    ///
+    /// - Parameter section: the keys that are meant; nil: all.
     static func both(
-        _ sync: Sync, mapping: MappingSource, script: Script, _ context: VerificationContext
+        _ sync: Sync, mapping: MappingSource, within section: KeySection? = nil, script: Script,
+        _ context: VerificationContext
     ) throws -> (rows: RowComparison, unplaced: Unplaced) {
         let backend = context.backend
         let judged: ((String?) -> String)? = sync.back == nil ? nil : { sync.rowsThatLeadBack(where: $0) }
-        let type = try ColumnComparison(session: backend.session).types(of: backend.quoted(sync.target))[sync.key]
-        guard let tally = KeyTally(types: [type], backend.session) else {
+        guard let tally = try tally(of: sync, backend) else {
             return (
                 try RowComparison(inStretches: mapping, table: sync.target, key: sync.key, context, judged: judged),
                 try Unplaced(
@@ -24,9 +26,7 @@ enum SyncComparison {
         var rows = RowComparison()
         var unplaced = Unplaced(nothingSeenOf: sync, mapping: mapping, script: script, backend: backend)
         let key = sync.key.quotedIdentifier
-        try KeyStretches(of: sync.target, key: sync.key, backend: backend).forEach { condition in
-            try KeyStretches.narrows(mapping.select, to: condition, session: backend.session)
-        } _: { condition in
+        func compareStretch(where condition: String?) throws {
             try context.checkInterruption()
             let meant = condition.map { " WHERE \($0)" } ?? ""
             var tallies = [
@@ -52,6 +52,34 @@ enum SyncComparison {
             rows.add(leadsBack ? stretch : try compare(judged?(condition)))
             if stretch.tallies["source"] != yielded { try unplaced.look(where: condition) }
         }
+        let stretches = try KeyStretches(of: sync.target, key: sync.key, backend: backend)
+        if let section {
+            try stretches.forEach(in: section, compareStretch)
+        } else {
+            try stretches.forEach { condition in
+                try KeyStretches.narrows(mapping.select, to: condition, session: backend.session)
+            } _: {
+                try compareStretch(where: $0)
+            }
+        }
         return (rows, unplaced)
+    }
+
+    private static func tally(of sync: Sync, _ backend: any Backend) throws -> KeyTally? {
+        let type = try ColumnComparison(session: backend.session).types(of: backend.quoted(sync.target))[sync.key]
+        return KeyTally(types: [type], backend.session)
+    }
+
+    /// Sections of the keys that can be compared side by side; a single nil where all are compared at once.
+    static func sections(
+        of sync: Sync, mapping: MappingSource, _ context: VerificationContext
+    ) throws -> [KeySection?] {
+        let backend = context.backend
+        guard try tally(of: sync, backend) != nil,
+            let sections = try KeyStretches(of: sync.target, key: sync.key, backend: backend).sections(where: {
+                try KeyStretches.narrows(mapping.select, to: $0, session: backend.session)
+            })
+        else { return [nil] }
+        return sections
     }
 }

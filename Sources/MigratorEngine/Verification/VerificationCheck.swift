@@ -80,11 +80,40 @@ public protocol VerificationCheck: Sendable {
     var levels: Set<VerificationLevel> { get }
     /// Whether it reads many rows: where several connections work, such checks come first.
     var readsRows: Bool { get }
-    func results(_ context: VerificationContext) throws -> [CheckResult]
+    /// What it has to do; asked once, before any of it is done.
+    func work(_ context: VerificationContext) throws -> [VerificationWork]
 }
 
 extension VerificationCheck {
     public var readsRows: Bool { false }
+}
+
+/// One subject of a check, in parts that several connections can do side by side.
+public struct VerificationWork: Sendable {
+    /// Called with the context of the connection that is free.
+    public typealias Part = @Sendable (VerificationContext) throws -> [CheckResult]
+
+    public var parts: [Part]
+    /// What the parts' results, in their order, make together.
+    public var combined: @Sendable ([[CheckResult]]) -> [CheckResult]
+
+    public init(
+        parts: [Part], combined: @escaping @Sendable ([[CheckResult]]) -> [CheckResult] = { $0.flatMap(\.self) }
+    ) {
+        self.parts = parts
+        self.combined = combined
+    }
+}
+
+/// A check in one part.
+public protocol UndividedCheck: VerificationCheck {
+    func results(_ context: VerificationContext) throws -> [CheckResult]
+}
+
+extension UndividedCheck {
+    public func work(_ context: VerificationContext) throws -> [VerificationWork] {
+        [VerificationWork(parts: [{ try results($0) }])]
+    }
 }
 
 /// What the checks look at.

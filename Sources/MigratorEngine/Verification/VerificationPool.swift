@@ -2,17 +2,27 @@ import Glibc
 import MigratorDatabase
 import Synchronization
 
-/// Runs checks on several connections that see one snapshot: the one at hand, and a thread for each further one.
+/// Runs checks on several connections that see one snapshot: the one at hand, and a thread for each further one. Each
+/// takes the next part of a check when it is free.
 final class VerificationPool: Sendable {
-    private struct Work {
-        /// Positions in the list of checks that nobody has taken yet.
-        var waiting: [Int]
-        var results: [Int: [CheckResult]] = [:]
+    /// Of one check's work.
+    private struct Part {
+        var check: Int
+        var work: Int
+        var part: Int
+    }
+
+    private struct State {
+        /// Parts that nobody has taken yet.
+        var waiting: [Part] = []
+        /// By check, work and part.
+        var results: [[[[CheckResult]]]] = []
+        var started: Set<Int> = []
         var failure: (any Error)?
     }
 
     private let checks: [any VerificationCheck]
-    private let work: Mutex<Work>
+    private let state = Mutex(State())
     /// Told of each check that begins, one thread at a time.
     private let started: @Sendable (String) -> Void
 
@@ -20,45 +30,54 @@ final class VerificationPool: Sendable {
     init(_ checks: [any VerificationCheck], started: @escaping @Sendable (String) -> Void) {
         self.checks = checks
         self.started = started
-        work = Mutex(
-            Work(
-                waiting: checks.indices.filter { checks[$0].readsRows }
-                    + checks.indices.filter { !checks[$0].readsRows }))
     }
 
     /// - Returns: the results of all checks, in the checks' order.
     /// - Throws: the first error of any of them; the others end what they are at.
     func run(_ own: VerificationContext, beside contexts: [VerificationContext]) throws -> [CheckResult] {
-        let threads = contexts.compactMap { context in Worker(pool: self, context: context).start() }
-        perform(own)
+        let work = try checks.map { try $0.work(own) }
+        let parts = work.enumerated().flatMap { check, works in
+            works.enumerated().flatMap { index, work in
+                work.parts.indices.map { Part(check: check, work: index, part: $0) }
+            }
+        }
+        state.withLock { state in
+            state.waiting =
+                parts.filter { checks[$0.check].readsRows } + parts.filter { !checks[$0.check].readsRows }
+            state.results = work.map { $0.map { Array(repeating: [], count: $0.parts.count) } }
+        }
+        let threads = contexts.compactMap { context in Worker(pool: self, context: context, work: work).start() }
+        perform(work, own)
         for thread in threads { pthread_join(thread, nil) }
-        return try work.withLock { work in
-            if let failure = work.failure { throw failure }
-            return checks.indices.flatMap { work.results[$0] ?? [] }
+        return try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            return zip(work, state.results).flatMap { works, results in
+                zip(works, results).flatMap { $0.combined($1) }
+            }
         }
     }
 
-    fileprivate func perform(_ context: VerificationContext) {
-        while let index = next() {
+    fileprivate func perform(_ work: [[VerificationWork]], _ context: VerificationContext) {
+        while let next = next() {
             do {
                 try context.checkInterruption()
-                let results = try checks[index].results(context)
-                work.withLock { $0.results[index] = results }
+                let results = try work[next.check][next.work].parts[next.part](context)
+                state.withLock { $0.results[next.check][next.work][next.part] = results }
             } catch {
-                work.withLock { work in
-                    if work.failure == nil { work.failure = error }
-                    work.waiting = []
+                state.withLock { state in
+                    if state.failure == nil { state.failure = error }
+                    state.waiting = []
                 }
             }
         }
     }
 
-    private func next() -> Int? {
-        work.withLock { work in
-            guard !work.waiting.isEmpty else { return nil }
-            let index = work.waiting.removeFirst()
-            started(checks[index].name)
-            return index
+    private func next() -> Part? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else { return nil }
+            let part = state.waiting.removeFirst()
+            if state.started.insert(part.check).inserted { started(checks[part.check].name) }
+            return part
         }
     }
 }
@@ -70,10 +89,12 @@ final class VerificationPool: Sendable {
 private final class Worker: @unchecked Sendable {
     private let pool: VerificationPool
     private let context: VerificationContext
+    private let work: [[VerificationWork]]
 
-    init(pool: VerificationPool, context: VerificationContext) {
+    init(pool: VerificationPool, context: VerificationContext, work: [[VerificationWork]]) {
         self.pool = pool
         self.context = context
+        self.work = work
     }
 
     /// Nil where the system has no thread to give: then the others do the work.
@@ -85,7 +106,7 @@ private final class Worker: @unchecked Sendable {
             { @Sendable argument in
                 guard let argument else { return nil }
                 let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
-                worker.pool.perform(worker.context)
+                worker.pool.perform(worker.work, worker.context)
                 return nil
             }, own.toOpaque())
         guard status == 0 else {

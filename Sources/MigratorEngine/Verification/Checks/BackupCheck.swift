@@ -1,7 +1,7 @@
 import MigratorScript
 
 /// Registered backups against the rows and the hash recorded when they were made.
-struct BackupCheck: VerificationCheck {
+struct BackupCheck: UndividedCheck {
     let name = "backups"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
     let readsRows = true

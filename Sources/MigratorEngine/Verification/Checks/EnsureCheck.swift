@@ -6,12 +6,12 @@ struct EnsureCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
     let readsRows = true
 
-    func results(_ context: VerificationContext) throws -> [CheckResult] {
+    func work(_ context: VerificationContext) throws -> [VerificationWork] {
         try context.activeItems().compactMap { _, item in
             guard case .ensure(let ensure) = item.action,
                 try context.backend.tableExists(ensure.source), try context.backend.tableExists(ensure.target)
             else { return nil }
-            return try result(of: ensure, context.backend)
+            return VerificationWork(parts: [{ [try result(of: ensure, $0.backend)] }])
         }
     }
 

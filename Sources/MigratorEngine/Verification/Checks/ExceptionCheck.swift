@@ -1,5 +1,5 @@
 /// Rows that no mapping could place, as the ledger recorded them: information, never silence.
-struct ExceptionCheck: VerificationCheck {
+struct ExceptionCheck: UndividedCheck {
     let name = "exceptions"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
 

@@ -1,7 +1,7 @@
 import MigratorScript
 
 /// Columns computed by `fill`: no row for which the SELECT yields a value lacks it.
-struct FillCheck: VerificationCheck {
+struct FillCheck: UndividedCheck {
     let name = "fill"
     let levels: Set<VerificationLevel> = [.standard, .full]
     let readsRows = true

@@ -1,5 +1,5 @@
 /// The schema that applied revisions touched against its fingerprint: drift.
-struct FingerprintCheck: VerificationCheck {
+struct FingerprintCheck: UndividedCheck {
     let name = "schema"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
 

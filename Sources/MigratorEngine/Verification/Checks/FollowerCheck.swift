@@ -1,7 +1,7 @@
 import MigratorScript
 
 /// After an online copy: the old table, which follows every write until the soak ends, holds what the target holds.
-struct FollowerCheck: VerificationCheck {
+struct FollowerCheck: UndividedCheck {
     let name = "follower"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
     let readsRows = true

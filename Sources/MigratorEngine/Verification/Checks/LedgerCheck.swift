@@ -1,5 +1,5 @@
 /// The ledger against the scripts: files edited or missing, a database ahead of them, unfinished revisions.
-struct LedgerCheck: VerificationCheck {
+struct LedgerCheck: UndividedCheck {
     let name = "ledger"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
 

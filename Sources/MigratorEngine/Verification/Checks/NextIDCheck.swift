@@ -1,7 +1,7 @@
 import MigratorScript
 
 /// The next id of every table lies above the highest one that it has: a sequence behind would hand out an id twice.
-struct NextIDCheck: VerificationCheck {
+struct NextIDCheck: UndividedCheck {
     let name = "next-ids"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
 

@@ -10,30 +10,38 @@ struct OrphanCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
     let readsRows = true
 
-    func results(_ context: VerificationContext) throws -> [CheckResult] {
+    func work(_ context: VerificationContext) throws -> [VerificationWork] {
         let touched = try context.touchedTables()
         let declared = try context.backend.foreignKeys()
         let keys =
             declared.filter { key in
                 context.level == .full || touched.contains(key.table.name) || touched.contains(key.referenced.name)
             } + (try context.lostKeys(besides: declared))
-        let results = try keys.map { key in
-            try context.checkInterruption()
-            if context.level != .full, let backend = context.backend as? PostgreSQLBackend,
-                try backend.hasNoOrphans(key)
-            {
-                return inOrder(key)
-            }
-            return try result(of: key, context.backend)
-        }
-        let broken = results.filter { $0.verdict != .exact }
-        let whole = results.count - broken.count
-        let exact = CheckResult(
-            check: name, subject: "\(whole.counted("foreign key"))", verdict: .exact,
-            summary: "every row finds its parent", figures: ["foreignKeys": whole])
         let named = context.level == .full ? try context.keysByName(besides: keys) : []
-        return (whole > 0 ? [exact] : []) + broken
-            + (try named.compactMap { try information(of: $0, context.backend) })
+        let parts =
+            keys.map { key -> VerificationWork.Part in
+                { context in
+                    if context.level != .full, let backend = context.backend as? PostgreSQLBackend,
+                        try backend.hasNoOrphans(key)
+                    {
+                        return [inOrder(key)]
+                    }
+                    return [try result(of: key, context.backend)]
+                }
+            }
+            + named.map { key -> VerificationWork.Part in
+                { context in try information(of: key, context.backend).map { [$0] } ?? [] }
+            }
+        return [
+            VerificationWork(parts: parts) { parts in
+                let others = parts.flatMap(\.self).filter { $0.verdict != .exact }
+                let whole = parts.flatMap(\.self).count - others.count
+                let exact = CheckResult(
+                    check: name, subject: "\(whole.counted("foreign key"))", verdict: .exact,
+                    summary: "every row finds its parent", figures: ["foreignKeys": whole])
+                return (whole > 0 ? [exact] : []) + others
+            }
+        ]
     }
 
     private func orphans(of key: ForeignKey, isText: Bool, _ backend: any Backend) -> String {

@@ -7,23 +7,27 @@ struct QueryCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.standard, .full]
     let readsRows = true
 
-    func results(_ context: VerificationContext) throws -> [CheckResult] {
-        var results: [CheckResult] = []
+    func work(_ context: VerificationContext) throws -> [VerificationWork] {
+        var work: [VerificationWork] = []
         for (index, applied) in context.applied.enumerated() where applied.record.state == .applied {
             let later = context.applied.dropFirst(index + 1)
             for item in try context.activeItems(of: applied) {
                 guard case .verify(let check) = item.action else { continue }
-                if let successor = try Self.successor(of: check, in: later) {
-                    results.append(
-                        CheckResult(
-                            check: name, subject: check.title, verdict: .skipped,
-                            summary: "superseded by revision \(successor)"))
-                } else {
-                    results.append(try result(of: check, context))
-                }
+                let successor = try Self.successor(of: check, in: later)
+                work.append(
+                    VerificationWork(parts: [
+                        { context in
+                            guard let successor else { return [try result(of: check, context)] }
+                            return [
+                                CheckResult(
+                                    check: name, subject: check.title, verdict: .skipped,
+                                    summary: "superseded by revision \(successor)")
+                            ]
+                        }
+                    ]))
             }
         }
-        return results
+        return work
     }
 
     private static func successor(of check: Check, in later: ArraySlice<AppliedScript>) throws -> String? {

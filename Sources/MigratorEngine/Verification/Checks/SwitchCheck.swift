@@ -6,7 +6,7 @@ import MigratorScript
 /// On PostgreSQL a row that differs is *changed since* where its xmin is not visible in the backup's snapshot,
 /// else *wrong*. Missing rows are *unattributed* while nothing records deletions. SQLite has no xmin: there all
 /// differences are information, and `--unchanged` judges them.
-struct SwitchCheck: VerificationCheck {
+struct SwitchCheck: UndividedCheck {
     let name = "rows"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
     let readsRows = true

@@ -7,30 +7,54 @@ struct SyncCheck: VerificationCheck {
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
     let readsRows = true
 
-    func results(_ context: VerificationContext) throws -> [CheckResult] {
-        try context.activeItems().flatMap { applied, item -> [CheckResult] in
-            guard case .sync(let sync) = item.action, try !context.hasEnded(sync, since: applied) else { return [] }
-            return [try result(of: sync, in: applied, context)]
+    func work(_ context: VerificationContext) throws -> [VerificationWork] {
+        try context.activeItems().compactMap { applied, item in
+            guard case .sync(let sync) = item.action, try !context.hasEnded(sync, since: applied) else { return nil }
+            guard context.level != .counts else {
+                return VerificationWork(parts: [
+                    { [try counted(sync, mapping(of: sync, $0.backend), $0.backend)] }
+                ])
+            }
+            let sections = try SyncComparison.sections(of: sync, mapping: mapping(of: sync, context.backend), context)
+            return VerificationWork(
+                parts: sections.map { section in
+                    { [try result(of: sync, within: section, in: applied, $0)] }
+                }
+            ) { parts in
+                [result(of: sync, parts.flatMap(\.self))]
+            }
         }
     }
 
+    private func mapping(of sync: Sync, _ backend: any Backend) throws -> MappingSource {
+        try MappingSource(mapping: sync.mapping, source: sync.source, target: sync.target, backend: backend)
+    }
+
+    /// What one section of the keys shows.
     private func result(
-        of sync: Sync, in applied: AppliedScript, _ context: VerificationContext
+        of sync: Sync, within section: KeySection?, in applied: AppliedScript, _ context: VerificationContext
     ) throws -> CheckResult {
-        let backend = context.backend
-        let mapping = try MappingSource(
-            mapping: sync.mapping, source: sync.source, target: sync.target, backend: backend)
-        if context.level == .counts { return try counted(sync, mapping, backend) }
-        let (comparison, unplaced) = try SyncComparison.both(sync, mapping: mapping, script: applied.script, context)
-        let count = comparison.differenceCount + unplaced.count
-        return CheckResult(
+        let (comparison, unplaced) = try SyncComparison.both(
+            sync, mapping: mapping(of: sync, context.backend), within: section, script: applied.script, context)
+        return result(
+            of: sync, rows: comparison.expectedRows, differences: comparison.differences + unplaced.differences,
+            count: comparison.differenceCount + unplaced.count)
+    }
+
+    private func result(of sync: Sync, _ sections: [CheckResult]) -> CheckResult {
+        result(
+            of: sync, rows: sections.reduce(0) { $0 + ($1.figures["rows"] ?? 0) },
+            differences: sections.flatMap(\.differences), count: sections.reduce(0) { $0 + $1.differenceCount })
+    }
+
+    private func result(of sync: Sync, rows: Int, differences: [Difference], count: Int) -> CheckResult {
+        CheckResult(
             check: name, subject: "\(sync.source) -> \(sync.target)",
             verdict: count == 0 ? .exact : .differences,
             summary: count == 0
-                ? "\(comparison.expectedRows.counted("row")) equal"
+                ? "\(rows.counted("row")) equal"
                 : "\(count.counted("row is not", "rows are not")) as the mapping makes them",
-            figures: ["rows": comparison.expectedRows],
-            differences: comparison.differences + unplaced.differences, differenceCount: count)
+            figures: ["rows": rows], differences: differences, differenceCount: count)
     }
 
     /// One way both sides have as many rows; two ways the target may have more.

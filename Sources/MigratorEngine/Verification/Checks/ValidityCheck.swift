@@ -3,7 +3,7 @@ import MigratorScript
 /// Indexes valid, constraints validated, triggers on (SQLite: the integrity check).
 ///
 /// What a revision knowingly left so (a constraint `NOT VALID` that a later one validates) is information.
-struct ValidityCheck: VerificationCheck {
+struct ValidityCheck: UndividedCheck {
     let name = "validity"
     let levels: Set<VerificationLevel> = [.counts, .standard, .full]
 

@@ -85,18 +85,23 @@ import Testing
         var points = stride(from: 1, through: statements, by: step).map { "before:\($0)" }
         points += (1...commits).flatMap { ["before-commit:\($0)", "during-commit:\($0)", "after-commit:\($0)"] }
         if Self.isThorough { points += (1...statements).map { "after:\($0)" } }
+        var missed = 0
         for point in points {
             let store = try start.copy()
             let killed = try migrate(
                 phase.command, on: store, environment: ["MIGRATOR_FAIL_POINT": "kill@\(point)"])
             guard killed.status == 128 + SIGKILL else {
-                Issue.record("\(phase.command) was not killed at \(point): \(killed)")
+                // Another run may have fewer statements: a second attempt at a lock is one, too.
+                missed += 1
+                #expect(killed.status == 0, "\(phase.command) was not killed at \(point): \(killed.standardError)")
+                #expect(try store.state() == wanted, "\(point)")
                 continue
             }
             let again = try migrate(phase.command, on: store)
             #expect(again.status == 0, "after a kill at \(point): \(again.standardError)")
             #expect(try store.state() == wanted, "after a kill at \(point)")
         }
+        #expect(missed * 10 <= points.count, "\(missed) of \(points.count) points were never reached")
     }
 
     static func counts(in output: String) throws -> (statements: Int, commits: Int) {

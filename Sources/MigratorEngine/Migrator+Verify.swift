@@ -69,7 +69,7 @@ extension Migrator {
         // work of hashing one of them, and in less memory. Where several connections work already, no such walk is
         // shared with a parallel worker: each of the two would go through the whole second table. What reads millions
         // of rows is compiled, which takes a quarter off it.
-        let undivided = besideOthers ? "SET LOCAL min_parallel_index_scan_size = '4TB';" : ""
+        let undivided = besideOthers ? "SET LOCAL min_parallel_index_scan_size = '500GB';" : ""
         let compiling = PostgreSQLBackend.compilingSettings.map { "SET LOCAL \($0.0) = \($0.1); " }.joined()
         try session.execute(
             """

@@ -6,6 +6,7 @@ struct CarriedColumns {
     /// Why a column stays behind.
     enum Reason: String {
         case leftOut = "the mapping leaves it out"
+        case replaced = "the mapping puts something else in its place"
         case madeInto = "the mapping reads it and makes something else of it"
         case otherKey = "the mapping does not pass the key on as it is"
         case notComputable = "it is generated from columns that the target does not have"
@@ -23,6 +24,8 @@ struct CarriedColumns {
     var left: [Left] = []
 
     var names: [String] { columns.map(\.name) }
+    /// Those whose names the target has for something else.
+    var replaced: [String] { left.filter { $0.reason == .replaced }.map(\.name) }
 
     /// In words, for the plan and for the run.
     var notes: [String] {
@@ -45,11 +48,9 @@ extension PostgreSQLBackend {
         if let mapping = move.mapping {
             guard let reading = try reading(of: mapping, source: source, key: move.key) else { return nil }
             for column in source.columns
-            where declared.column(column.name) != nil && !reading.output.contains(column.name)
-                && !reading.columns.contains(column.name)
-            {
-                result.left.append(
-                    .init(name: column.name, reason: .leftOut, holdsValues: column.generated == nil))
+            where declared.column(column.name) != nil && !reading.columns.contains(column.name) {
+                let reason = reading.output.contains(column.name) ? CarriedColumns.Reason.replaced : .leftOut
+                result.left.append(.init(name: column.name, reason: reason, holdsValues: column.generated == nil))
             }
             leave = { column in
                 if reading.passed.contains(column.name) { return nil }
@@ -109,7 +110,7 @@ extension PostgreSQLBackend {
     /// - Throws: `MigratorError`, status refused, where the view would lack a column that old code knows.
     func requireWholeView(_ move: Move, _ carried: CarriedColumns) throws {
         guard let view = move.view else { return }
-        let lacking = carried.left.filter { $0.reason != .leftOut }
+        let lacking = carried.left.filter { $0.reason != .leftOut && $0.reason != .replaced }
         guard !lacking.isEmpty else { return }
         let names = lacking.map { "\"\($0.name)\"" }.joined(separator: ", ")
         throw MigratorError(

@@ -19,7 +19,7 @@ extension PostgreSQLBackend {
         }
 
         // 2
-        var details = try archiveAdded(record, context: context)
+        var details = try archiveAdded(addedSince(record, target: target), context: context)
 
         // 3
         try giveUpNames(record.carriedIndexes ?? [], of: target)
@@ -73,6 +73,18 @@ extension PostgreSQLBackend {
                 detail: "{\"strategy\":\"copy\",\"rows\":\(comparison.expectedRows)}"))
         details.append("\(comparison.expectedRows.counted("row")) compared, 0 differences")
         return StepOutcome(rows: comparison.expectedRows, details: details)
+    }
+
+    /// The record with the columns that somebody has added to the target since the switch.
+    private func addedSince(_ record: SwitchRecord, target: CatalogRelation) throws -> SwitchRecord {
+        guard let shell = record.shell, let old = try catalog.oid(of: shell.tableName) else { return record }
+        let known = try catalog.columns(of: old).map(\.name) + record.added.map(\.name)
+        var record = record
+        for column in try catalog.columns(of: target.oid) where column.generated == nil && !known.contains(column.name)
+        {
+            record.added.append(.init(name: column.name, initial: nil))
+        }
+        return record
     }
 
     /// The downgrade's SELECT or by name, with what the upgrade carried beside its own.

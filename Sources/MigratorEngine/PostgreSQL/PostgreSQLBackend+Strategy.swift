@@ -39,11 +39,45 @@ extension PostgreSQLBackend {
     private func copyDecision(
         _ move: Move, source: TableShape, declared: TableShape, reason: String
     ) throws -> StrategyDecision {
+        try refuseUncopyable(source)
         guard let carried = try carriedColumns(move, source: source, declared: declared) else {
             return StrategyDecision(strategy: .copy, reason: reason)
         }
         try requireWholeView(move, carried)
         return StrategyDecision(strategy: .copy, reason: reason, notes: carried.notes)
+    }
+
+    /// A copy takes the rows that the source's name yields: of children by inheritance too, with the parent's columns
+    /// alone. Rules do not go with rows, and keep triggers from writing.
+    private func refuseUncopyable(_ source: TableShape) throws {
+        let name = source.relation.name
+        func refuse(_ what: String, hint: String) -> MigratorError {
+            MigratorError("copy-impossible", .refused, "\"\(name)\" cannot be copied: \(what)", hint: hint)
+        }
+        let tree = try session.query(
+            """
+            SELECT inhparent::regclass::text AS parent, inhrelid::regclass::text AS child, inhrelid = $1::oid AS is_child
+            FROM pg_catalog.pg_inherits WHERE inhrelid = $1::oid OR (inhparent = $1::oid AND $2::boolean) LIMIT 1
+            """, [SQLValue(source.relation.oid), SQLValue(source.relation.kind == .table)]
+        ).first
+        if let tree, tree.bool("is_child") {
+            throw refuse(
+                "it is part of \"\(tree.text("parent") ?? "")\", which would lack its rows",
+                hint: "take it out of there (NO INHERIT, DETACH PARTITION) before the upgrade")
+        }
+        if let tree {
+            throw refuse(
+                "\"\(tree.text("child") ?? "")\" inherits from it, whose own columns would be lost",
+                hint: "end that (ALTER TABLE ... NO INHERIT) before the upgrade")
+        }
+        let rule = try session.query(
+            "SELECT rulename FROM pg_catalog.pg_rewrite WHERE ev_class = $1::oid LIMIT 1",
+            [SQLValue(source.relation.oid)])
+        if let rule = rule.first {
+            throw refuse(
+                "it has the rule \"\(rule[0].asText ?? "")\", which does not go with its rows",
+                hint: "drop the rule before the upgrade; a trigger does the same")
+        }
     }
 
     /// The plan of a rename, judged against the rows as well.

@@ -75,7 +75,7 @@ extension PostgreSQLBackend {
 
         // 8
         let cutOver = try cutOver()
-        let added = declared.columns.filter { source.column($0.name) == nil }
+        let added = declared.columns.filter { source.column($0.name) == nil || carried.replaced.contains($0.name) }
         let record = SwitchRecord(
             strategy: .copy, source: .init(schema: source.relation.schema, name: source.relation.name),
             target: .init(schema: targetRelation.schema, name: targetRelation.name), key: move.key, view: view,

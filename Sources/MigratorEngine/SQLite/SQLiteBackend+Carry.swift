@@ -19,11 +19,14 @@ extension SQLiteBackend {
         let ordered = extra.filter { !$0.isGenerated } + extra.filter(\.isGenerated)
         guard !ordered.isEmpty else { return SQLiteCarried() }
         let names = ordered.map(\.name)
-        let reason = try move.mapping == nil ? widen(target, by: ordered, of: source) : "the mapping is a SELECT"
+        var left: [String] = []
+        let reason =
+            try move.mapping == nil ? widen(target, by: ordered, of: source, left: &left) : "the mapping is a SELECT"
         guard let reason else {
             return SQLiteCarried(
                 columns: names,
-                details: ["columns carried that the script does not declare: " + names.joined(separator: ", ")])
+                details: ["columns carried that the script does not declare: " + names.joined(separator: ", ")]
+                    + left.map { "not carried: \($0)" })
         }
         if let view = move.view {
             let quoted = names.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -34,33 +37,43 @@ extension SQLiteBackend {
                 location: move.mapping?.location)
         }
         let read = try move.mapping.map { try (session.unwrapped as? SQLiteSession)?.readsOf($0.text) ?? [] } ?? []
-        let left = extra.filter { column in
+        let lost = extra.filter { column in
             !column.isGenerated
                 && !read.contains { isSameName($0.table, source.name) && isSameName($0.column, column.name) }
         }
-        return SQLiteCarried(left: left, details: names.map { "column not carried: \($0) (\(reason))" })
+        return SQLiteCarried(left: lost, details: names.map { "column not carried: \($0) (\(reason))" })
     }
 
+    /// The table's constraints in which the columns take part come along, but for those that need other columns.
+    /// - Parameter left: those.
     /// - Returns: why it is not possible; nil where it is done.
     private func widen(
-        _ target: SQLiteTable, by columns: [SQLiteColumn], of source: SQLiteTable
+        _ target: SQLiteTable, by columns: [SQLiteColumn], of source: SQLiteTable, left: inout [String]
     ) throws -> String? {
         let parts = SQLiteDefinitionParts(source.sql)
         let definitions = columns.compactMap { parts.column($0.name) }
         guard definitions.count == columns.count else { return "its definition cannot be read" }
-        let sql = SQLiteDefinitionParts(target.sql).adding(definitions, after: target.columns.count)
         let others = try objects("index", of: target.name) + objects("trigger", of: target.name)
-        do {
-            try session.savepoint {
-                try session.execute("DROP TABLE \(target.qualified)")
-                try session.execute(sql)
-                for object in others { try session.execute(object.sql) }
+        func make(_ constraints: [String], keeping: Bool) throws -> String? {
+            let sql = SQLiteDefinitionParts(target.sql).adding(
+                definitions, after: target.columns.count, constraints: constraints)
+            do {
+                try session.savepoint(keeping: keeping) {
+                    try session.execute("DROP TABLE \(target.qualified)")
+                    try session.execute(sql)
+                    for object in others { try session.execute(object.sql) }
+                }
+            } catch {
+                guard let error = error as? DatabaseError, error.kind == .statement else { throw error }
+                return error.message
             }
-        } catch {
-            guard let error = error as? DatabaseError, error.kind == .statement else { throw error }
-            return error.message
+            return nil
         }
-        return nil
+        let all = parts.constraints(with: columns.map(\.name))
+        guard try make(all, keeping: true) != nil else { return nil }
+        let fitting = try all.filter { try make([$0], keeping: false) == nil }
+        left = all.filter { !fitting.contains($0) }
+        return try make(fitting, keeping: true)
     }
 
     /// - Throws: `MigratorError`, status refused, where values stay behind that no backup of this revision holds.

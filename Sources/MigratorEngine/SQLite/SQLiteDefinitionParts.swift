@@ -63,9 +63,21 @@ struct SQLiteDefinitionParts {
         parts.first { SQLiteTokens($0).tokens.first == .word(name.lowercased()) }
     }
 
-    /// The statement with further columns behind the first `count` parts.
-    func adding(_ columns: [String], after count: Int) -> String {
-        let all = Array(parts.prefix(count)) + columns + Array(parts.dropFirst(count))
+    /// The table's constraints in which one of the columns takes part, but for its primary key. A column that was added
+    /// later stands behind them.
+    func constraints(with columns: [String]) -> [String] {
+        parts.filter { part in
+            let tokens = SQLiteTokens(part)
+            guard let first = part.first, first.isLetter, let keyword = tokens.tokens.first,
+                ["constraint", "unique", "check", "foreign"].contains(keyword.text)
+            else { return false }
+            return !tokens.contains(word: "primary") && columns.contains { tokens.contains(word: $0.lowercased()) }
+        }
+    }
+
+    /// The statement with further columns behind the first `count` parts, and further constraints.
+    func adding(_ columns: [String], after count: Int, constraints: [String]) -> String {
+        let all = Array(parts.prefix(count)) + columns + Array(parts.dropFirst(count)) + constraints
         return "\(front) (\n    \(all.joined(separator: ",\n    ")))\(back.isEmpty ? "" : " " + back)"
     }
 }

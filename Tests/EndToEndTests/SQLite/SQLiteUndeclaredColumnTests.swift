@@ -91,6 +91,50 @@ import Testing
         try migrate(["verify", "--unchanged"], on: store).checked()
     }
 
+    /// As most object-relational mappers write them: behind the columns.
+    @Test(arguments: ["window", "online"]) func `constraints of the table come along with the columns`(
+        _ mode: String
+    ) throws {
+        let store = try SQLiteStore()
+        try store.run(
+            """
+            CREATE TABLE spaces (id INTEGER PRIMARY KEY);
+            INSERT INTO spaces VALUES (1);
+            CREATE TABLE notes (id INTEGER NOT NULL, body TEXT, gone TEXT, parent INTEGER, code TEXT, space INTEGER,
+                PRIMARY KEY (id), UNIQUE (code, space), FOREIGN KEY (parent) REFERENCES notes (id) ON DELETE SET NULL,
+                CONSTRAINT short CHECK (length(code) < 5), FOREIGN KEY (space) REFERENCES spaces (id));
+            INSERT INTO notes VALUES (1, 'a', NULL, NULL, 'x', 1), (2, 'b', NULL, 1, 'y', 1);
+            ALTER TABLE notes ADD COLUMN late INTEGER
+            """)
+        let table = "SELECT replace(sql, '\"', '') FROM sqlite_schema WHERE name = 'notes'"
+        let definition = try RoundTripTests.query(table, in: store)
+        let folder = try TemporaryFolder()
+        try folder.write(
+            script(
+                "0001",
+                up: """
+                    CREATE TABLE entries (id INTEGER PRIMARY KEY, body TEXT, gone TEXT);
+                    -- migrator:switch notes -> entries key=id
+                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/sqlite/0001_a.sql")
+        let folders = folder.file("m")
+        try migrate(["upgrade", "head", "--mode", mode], on: store, migrations: folders).checked()
+        for (statement, isTaken) in [
+            ("INSERT INTO entries (body, code, space, late) VALUES ('c', 'x', 1, 7)", false),
+            ("INSERT INTO entries (body, code) VALUES ('c', 'too long')", false),
+            ("INSERT INTO entries (body, space) VALUES ('c', 9)", false),
+            ("INSERT INTO entries (body, parent) VALUES ('c', 9)", false),
+            ("INSERT INTO entries (body, code, space, parent) VALUES ('c', 'z', 1, 2)", true),
+            ("DELETE FROM entries WHERE id = 1", true),
+        ] {
+            #expect(((try? store.run(statement)) != nil) == isTaken, "\(statement)")
+        }
+        try migrate(["verify"], on: store, migrations: folders).checked()
+        try migrate(["downgrade", "base", "--mode", mode], on: store, migrations: folders).checked()
+        let rows = try RoundTripTests.query("SELECT id, parent, code FROM notes ORDER BY id", in: store)
+        #expect(rows.map { [$0[0].asInt, $0[1].asInt] } == [[2, nil], [3, 2]])
+        #expect(try RoundTripTests.query(table, in: store) == definition)
+    }
+
     /// The script's SELECT does not know them: a view would show less than there was, and values need a backup.
     @Test(arguments: ["window", "online"]) func `stay behind a SELECT only with a backup and without a view`(
         _ mode: String

@@ -48,6 +48,8 @@ extension PostgreSQLBackend {
 /// What an online copy carries, as its checkpoint keeps it.
 struct OnlineCarried {
     var columns: [String]
+    /// Columns of the source whose names the target has for something else.
+    var replaced: [String]
     var indexes: [SwitchRecord.CarriedIndex]
     var details: [String]
     /// The source's columns when the copy began.
@@ -55,6 +57,7 @@ struct OnlineCarried {
 
     init(_ carried: CarriedColumns, _ parts: CarriedParts, source: TableShape) {
         columns = carried.names
+        replaced = carried.replaced
         indexes = parts.names
         details = carried.notes + parts.left.map { "not carried: \($0)" }
         sourceColumns = Self.signature(source.columns)
@@ -62,6 +65,7 @@ struct OnlineCarried {
 
     init(notes: [String: [String]]) {
         columns = notes["carried"] ?? []
+        replaced = notes["carriedReplaced"] ?? []
         indexes = zip(notes["carriedNames"] ?? [], notes["carriedMeanwhile"] ?? []).map {
             .init(name: $0, meanwhile: $1)
         }
@@ -71,6 +75,7 @@ struct OnlineCarried {
 
     func write(to checkpoint: inout Checkpoint) {
         checkpoint.notes["carried"] = columns
+        checkpoint.notes["carriedReplaced"] = replaced
         checkpoint.notes["carriedNames"] = indexes.map(\.name)
         checkpoint.notes["carriedMeanwhile"] = indexes.map(\.meanwhile)
         checkpoint.notes["carriedDetails"] = details

@@ -173,9 +173,9 @@ extension PostgreSQLBackend {
             SwitchRecord(
                 strategy: .copy, source: .init(schema: source.relation.schema, name: source.relation.name),
                 target: .init(schema: target.schema, name: target.name), key: move.key, view: view, undo: undo,
-                added: declared.columns.filter { source.column($0.name) == nil }.map {
-                    .init(name: $0.name, initial: nil)
-                },
+                added: declared.columns.map(\.name).filter {
+                    source.column($0) == nil || carried.replaced.contains($0)
+                }.map { .init(name: $0, initial: nil) },
                 restrictions: [], follower: follower, children: children, carried: carried.columns,
                 carriedIndexes: carried.indexes, rows: rows, relationOID: target.oid,
                 snapshot: moment.snapshot, transactionID: moment.transactionID,

@@ -71,6 +71,26 @@ extension UndeclaredColumnTests {
         #expect(try bench.store.database.psql("SELECT id, pinned FROM \(backup) WHERE pinned <> ''") == "25|here\n")
     }
 
+    /// Subscribers see no more after the switch than before.
+    @Test(arguments: cases) func `a publication of some columns and rows stays so`(_ example: Case) throws {
+        let bench = try Bench(example)
+        let version = Int(try bench.store.database.psql("SHOW server_version_num").prefix(2)) ?? 0
+        guard version >= 15 else { return }
+        try bench.store.run(
+            """
+            ALTER TABLE direct_messages REPLICA IDENTITY USING INDEX "Idx Ticket";
+            CREATE PUBLICATION part FOR TABLE direct_messages (id, ticket, content) WHERE (ticket > 3)
+            """)
+        let schema = try RoundTripTests.schema(of: bench.store)
+        let shown = "SELECT attnames, rowfilter FROM pg_publication_tables WHERE pubname = 'part'"
+        let before = try bench.store.database.psql(shown)
+        try bench.migrate("upgrade 0002 --mode \(example.mode)").checked()
+        #expect(try bench.store.database.psql(shown) == before)
+        try bench.store.run("UPDATE messages SET content = 'published' WHERE id = 25")
+        try bench.migrate("downgrade 0001 --mode \(example.mode)").checked()
+        #expect(try RoundTripTests.schema(of: bench.store) == schema)
+    }
+
     @Test func `a child's key keeps its comment through contract and back`() throws {
         let bench = try Bench(Case(mode: "online", isSelect: false))
         try bench.store.run("COMMENT ON CONSTRAINT attachments_direct_message_fk ON attachments IS 'whose it''s'")

@@ -16,6 +16,11 @@ extension PostgreSQLBackend {
         ).asText
         if identity == "f" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY FULL") }
         if identity == "n" { try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY NOTHING") }
+        if identity == "i", let index = source.indexes.first(where: \.isReplicaIdentity) {
+            let name = Self.carriedName(index.name, of: target)
+            guard try catalog.indexes(of: target.oid).contains(where: { $0.name == name }) else { return }
+            try session.execute("ALTER TABLE \(target.quoted) REPLICA IDENTITY USING INDEX \(name.quotedIdentifier)")
+        }
     }
 
     /// Before the sequences: they belong to whom their table belongs to.
@@ -85,19 +90,27 @@ extension PostgreSQLBackend {
     /// Publications that name the source name the target instead.
     /// - Returns: the statements that lead back.
     func moveToPublications(of source: CatalogRelation, to target: CatalogRelation) throws -> [String] {
+        // Since 15 of some columns and rows only.
+        let part =
+            facts.version < 150_000
+            ? "''"
+            : """
+            coalesce((SELECT ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')'
+                FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)), '')
+            || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')
+            """
         let publications = try session.query(
             """
-            SELECT p.pubname FROM pg_catalog.pg_publication_rel r
+            SELECT p.pubname, \(part) AS part FROM pg_catalog.pg_publication_rel r
             JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = $1::oid ORDER BY 1
             """, [SQLValue(source.oid)]
-        ).compactMap { $0[0].asText?.quotedIdentifier }
+        ).map { (name: ($0.text("pubname") ?? "").quotedIdentifier, part: $0.text("part") ?? "") }
+        func move(_ publication: (name: String, part: String), from old: String, to new: String) -> String {
+            "ALTER PUBLICATION \(publication.name) DROP TABLE \(old); ALTER PUBLICATION \(publication.name) ADD TABLE \(new)\(publication.part)"
+        }
         for publication in publications {
-            try session.execute(
-                "ALTER PUBLICATION \(publication) DROP TABLE \(source.quoted); ALTER PUBLICATION \(publication) ADD TABLE \(target.quoted)"
-            )
+            try session.execute(move(publication, from: source.quoted, to: target.quoted))
         }
-        return publications.map {
-            "ALTER PUBLICATION \($0) DROP TABLE \(target.quoted); ALTER PUBLICATION \($0) ADD TABLE \(source.quoted)"
-        }
+        return publications.map { move($0, from: target.quoted, to: source.quoted) }
     }
 }

@@ -67,7 +67,10 @@ import Testing
         let store = try PostgreSQLStore()
         let role = "doctor_\(store.database.name)"
         try store.run(
-            "CREATE ROLE \(role) LOGIN; CREATE TABLE mine (a int); ALTER TABLE mine ENABLE ROW LEVEL SECURITY")
+            """
+            CREATE ROLE \(role) LOGIN; CREATE TABLE mine (a int); ALTER TABLE mine ENABLE ROW LEVEL SECURITY;
+            REVOKE CREATE ON SCHEMA public FROM PUBLIC
+            """)
         defer { try? store.run("DROP OWNED BY \(role); DROP ROLE \(role)") }
         let found = try findings(store.database.url(user: role), status: 69)
         for message in ["lacks the privilege CREATE", "may not create the ledger's schema", "belong to others"] {

@@ -10,6 +10,11 @@ import Testing
         var up: String
         /// After the archive, the end of the table among it.
         var down: [String]
+
+        /// Before PostgreSQL 15 a column that was generated once goes with the function.
+        var isCopied: Bool {
+            get throws { try up.contains("GENERATED ALWAYS AS (") && PostgreSQLServer.shared().majorVersion < 15 }
+        }
     }
 
     /// Whatever hangs on a table goes with it as if it had been dropped, so that it can be made again.
@@ -50,7 +55,9 @@ import Testing
             try bench.store.run("INSERT INTO \(example.table) (name) VALUES ('Ann'), ('Bob')")
             let undone = try bench.migrate("downgrade base")
             #expect(undone.status == 0, "\(round): \(undone.standardError)")
-            #expect(undone.standardError.contains("the same relation"), "\(round): \(undone.standardError)")
+            if try !example.isCopied {
+                #expect(undone.standardError.contains("the same relation"), "\(round): \(undone.standardError)")
+            }
             #expect(try bench.count(of: "\(example.table)_backup") == "2\n")
             #expect(try bench.registered == "\(2 * round)\n")
             #expect(try bench.migrate("backups verify").status == 0)

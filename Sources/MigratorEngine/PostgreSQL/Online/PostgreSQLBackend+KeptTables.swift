@@ -8,11 +8,14 @@ extension PostgreSQLBackend: TableKeeper {
 
     func canKeep(_ table: TableName) throws -> Bool {
         guard let relation = try catalog.relation(table), relation.kind == .table else { return false }
-        // What is computed when it is read goes with the functions that compute it.
+        // What is computed when it is read goes with the functions that compute it; so does, before PostgreSQL 15, a
+        // column that was generated once.
+        let perishable = facts.version < 150_000 ? "<> ''" : "= 'v'"
         return try session.query(
             """
             SELECT 1 FROM pg_catalog.pg_inherits WHERE inhrelid = $1 OR inhparent = $1
-            UNION ALL SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attgenerated = 'v' LIMIT 1
+            UNION ALL SELECT 1 FROM pg_catalog.pg_attribute
+            WHERE attrelid = $1 AND NOT attisdropped AND attgenerated \(perishable) LIMIT 1
             """, [SQLValue(relation.oid)]
         ).isEmpty
     }

@@ -62,11 +62,15 @@ public struct InventoryTable: Sendable, Equatable {
     public var name: String
     /// Identity to name.
     public var columns: [String: String]
+    /// Where the rows are, which TRUNCATE changes; nil where the role may not do that, and on SQLite, which has no such
+    /// statement.
+    public var storage: String?
 
-    public init(schema: String, name: String, columns: [String: String]) {
+    public init(schema: String, name: String, columns: [String: String], storage: String? = nil) {
         self.schema = schema
         self.name = name
         self.columns = columns
+        self.storage = storage
     }
 }
 

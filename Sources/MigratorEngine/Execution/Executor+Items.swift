@@ -198,7 +198,7 @@ extension Executor {
         _ statement: Statement, traits: StatementTraits, work: inout RevisionWork, context: StepContext
     ) throws {
         if traits.mayDestroy {
-            try runGuarded(statement, traits: traits, work: &work, context: context)
+            try runGuarded(statement, work: &work, context: context)
         } else {
             try backend.session.execute(statement.text)
         }

@@ -6,41 +6,45 @@ extension Executor {
     /// Runs a statement that may drop or empty something: once to see what goes, undone, then for good.
     /// The server says what goes, not our reading of the statement.
     func runGuarded(
-        _ statement: Statement, traits: StatementTraits, work: inout RevisionWork, context: StepContext
+        _ statement: Statement, work: inout RevisionWork, context: StepContext
     ) throws {
         let session = backend.session
         let before = try backend.inventory()
-        let truncatable =
-            traits.identifiers.contains("truncate")
-            ? before.values.filter { traits.identifiers.contains($0.name) } : []
-        let counts = try truncatable.map { try rowCount(TableName(schema: $0.schema, $0.name)) }
         try session.execute("SAVEPOINT migrator_guard")
-        var gone: [(table: InventoryTable, columns: [String]?)] = []
-        var emptied: [InventoryTable] = []
+        var gone: [(identity: String, table: InventoryTable, columns: [String]?)] = []
+        /// Tables that have got other files, with the rows that they have then.
+        var rewritten: [(table: InventoryTable, rows: Int)] = []
         do {
             try session.execute(statement.text)
             let after = try backend.inventory()
             for (identity, table) in before.sorted(by: { $0.value.name < $1.value.name }) {
                 if let now = after[identity] {
+                    if now.storage != table.storage {
+                        rewritten.append((table, try rowCount(TableName(schema: now.schema, now.name))))
+                    }
                     let columns = table.columns.filter { now.columns[$0.key] == nil }.map(\.value).sorted()
-                    if !columns.isEmpty { gone.append((table, columns)) }
+                    if !columns.isEmpty { gone.append((identity, table, columns)) }
                 } else {
-                    gone.append((table, nil))
+                    gone.append((identity, table, nil))
                 }
-            }
-            for (table, count) in zip(truncatable, counts) where count > 0 {
-                let name = TableName(schema: table.schema, table.name)
-                if try backend.tableExists(name), try rowCount(name) < count { emptied.append(table) }
             }
         } catch {
             try? session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
             throw try neededByBackup(error, work: work, at: statement) ?? error
         }
-        if gone.isEmpty && emptied.isEmpty {
+        if gone.isEmpty && rewritten.isEmpty {
             try session.execute("RELEASE SAVEPOINT migrator_guard")
             return
         }
         try session.execute("ROLLBACK TO SAVEPOINT migrator_guard; RELEASE SAVEPOINT migrator_guard")
+        var emptied = try rewritten.filter { table, rows in
+            try rowCount(TableName(schema: table.schema, table.name)) > rows
+        }.map(\.table)
+        // What is not there again was taken by somebody else meanwhile.
+        let there = try backend.inventory()
+        gone = gone.filter { loss in
+            there[loss.identity].map { Set(loss.columns ?? []).isSubset(of: $0.columns.values) } ?? false
+        }
         if gone.count == 1, emptied.isEmpty, let table = statement.droppedTable, table.name == gone[0].table.name,
             try keepDropped(table, work: work, context: context)
         {
@@ -53,8 +57,8 @@ extension Executor {
             gone.removeAll { !old.contains(TableName(schema: $0.table.schema, $0.table.name)) }
         }
         for table in emptied { try account(for: table, columns: nil, work: &work, context: context) }
-        for (table, columns) in gone {
-            try account(for: table, columns: columns, work: &work, context: context)
+        for loss in gone {
+            try account(for: loss.table, columns: loss.columns, work: &work, context: context)
         }
         if work.losses.count > lossBefore { try checkLosses(work: work, at: statement) }
         try session.execute(statement.text)

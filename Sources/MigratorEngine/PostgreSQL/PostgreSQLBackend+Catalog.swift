@@ -64,7 +64,8 @@ extension PostgreSQLBackend {
     public func inventory() throws -> [String: InventoryTable] {
         let rows = try session.query(
             """
-            SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname
+            SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname,
+                CASE WHEN has_table_privilege(c.oid, 'TRUNCATE') THEN c.relfilenode END AS storage
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_catalog.pg_attribute a
                 ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -75,7 +76,8 @@ extension PostgreSQLBackend {
         for row in rows {
             guard let oid = row.text("oid") else { continue }
             let table = InventoryTable(
-                schema: row.text("nspname") ?? "", name: row.text("relname") ?? "", columns: [:])
+                schema: row.text("nspname") ?? "", name: row.text("relname") ?? "", columns: [:],
+                storage: row.text("storage"))
             tables[oid, default: table].columns[row.text("attnum") ?? ""] = row.text("attname")
         }
         return tables

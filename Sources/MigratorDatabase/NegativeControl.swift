@@ -25,6 +25,10 @@ public enum NegativeControl: String, Sendable {
     case relaxedTarget = "relaxed-target"
     /// The clean comparison before the cut-over.
     case comparison = "comparison"
+    /// Row-level security is an error and hides nothing.
+    case rowSecurity = "row-security"
+    /// A backup is looked at before it is pruned, exported or restored.
+    case backupContent = "backup-content"
 
     #if DEBUG
         private static let leftOut: Set<String> = Set(

@@ -13,27 +13,42 @@ extension Migrator {
         try backups().map { try BackupCheck.result(of: $0, backend: backend) }
     }
 
-    /// - Parameter name: the backup's own name.
+    /// - Parameters:
+    ///   - name: the backup's own name.
+    ///   - into: another table's name; on PostgreSQL also `SCHEMA.TABLE`.
     public func restoreBackup(_ name: String, into: String?, options: RunOptions) throws -> StepOutcome {
+        guard into != "" else {
+            throw MigratorError("usage", .usage, "the name after --into is empty", hint: "name a table")
+        }
         var outcome = StepOutcome()
         try work(options) { executor in
             let backup = try self.backup(named: name)
             outcome = try self.inTransaction(executor) { context in
-                try self.backend.restore(backup, into: into, context: context)
+                try self.requireUnchanged(backup, .difference, "look at it before you use it")
+                return try self.backend.restore(backup, into: into, context: context)
             }
         }
         return outcome
     }
 
-    /// Drops registered backups: those named, or all older than an age. The newest backup of an applied
-    /// revision's switch is what a downgrade may need: it goes only when it is named.
+    /// What `pruneBackups` did.
+    public struct Pruning: Sendable {
+        public var dropped: [BackupRecord] = []
+        /// Their tables were not there any more: the ledger has forgotten them.
+        public var forgotten: [BackupRecord] = []
+        /// Old enough, but a downgrade takes values from them: they go when they are named.
+        public var kept: [BackupRecord] = []
+    }
+
+    /// Drops registered backups: those named, or all older than an age but those whose values a downgrade needs.
+    /// - Throws: `MigratorError`, status refused, where a table is not the backup that was registered.
     public func pruneBackups(
         olderThan age: Duration?, names: [String], options: RunOptions
-    ) throws -> [BackupRecord] {
-        var pruned: [BackupRecord] = []
+    ) throws -> Pruning {
+        var pruning = Pruning()
         try work(options) { executor in
             let all = try self.backend.ledger.backups()
-            let chosen: [BackupRecord]
+            var chosen: [BackupRecord]
             if names.isEmpty {
                 guard let age else {
                     throw MigratorError(
@@ -41,19 +56,69 @@ extension Migrator {
                         hint: "name them, or say how old: --older-than 7d")
                 }
                 let old = try self.backend.ledger.backupIDs(olderThanSeconds: age.milliseconds / 1000)
-                chosen = all.filter { old.contains($0.id) }
+                let needed = try self.backupsOfWaysBack(all)
+                pruning.kept = all.filter { old.contains($0.id) && needed.contains($0.id) }
+                chosen = all.filter { old.contains($0.id) && !needed.contains($0.id) }
             } else {
                 chosen = try names.map { try self.backup(named: $0) }
             }
             for backup in chosen {
+                let table = TableName(schema: backup.schema, backup.name)
+                let isThere = try self.backend.tableExists(table)
                 _ = try self.inTransaction(executor) { _ in
+                    if isThere {
+                        try self.requireUnchanged(
+                            backup, .refused,
+                            "rename it to keep it, or drop it yourself; then prune the backup again, to forget it")
+                    }
                     try self.backend.prune(backup)
                     return StepOutcome()
                 }
-                pruned.append(backup)
+                if isThere { pruning.dropped.append(backup) } else { pruning.forgotten.append(backup) }
             }
         }
-        return pruned
+        return pruning
+    }
+
+    /// The newest whole backups of applied switches whose targets lack columns of the old table: a way back takes
+    /// those values from the backup. Where a script cannot be read, all backups of its revision.
+    private func backupsOfWaysBack(_ backups: [BackupRecord]) throws -> Set<Int> {
+        let records = try backend.ledger.revisions()
+        var needed: Set<Int> = []
+        for record in records where record.state != .stamped {
+            let own = backups.filter { $0.revision == record.revision && $0.kind == .table }
+            if own.isEmpty { continue }
+            guard let items = try? planning(records).script(of: record).upgrade.flatItems else {
+                needed.formUnion(own.map(\.id))
+                continue
+            }
+            for item in items {
+                guard case .switchTable(let move) = item.action,
+                    let backup = own.last(where: { $0.source == move.source.name }),
+                    let columns = try backend.columnNames(of: move.target)
+                else { continue }
+                if !backup.columns.allSatisfy(columns.contains) { needed.insert(backup.id) }
+            }
+        }
+        return needed
+    }
+
+    /// - Throws: `MigratorError` of this status where a backup's table is not there, or has not the content that was
+    ///   registered: somebody has changed it, or it is another table that has got its name.
+    private func requireUnchanged(_ backup: BackupRecord, _ status: ExitStatus, _ hint: String) throws {
+        guard try backend.tableExists(TableName(schema: backup.schema, backup.name)) else {
+            throw MigratorError(
+                "backup-missing", .difference,
+                "the table \"\(backup.name)\" of a registered backup is not there",
+                hint: "somebody has dropped or renamed it: rename it back, or prune the backup")
+        }
+        if NegativeControl.backupContent.isLeftOut { return }
+        let result = try BackupCheck.result(of: backup, backend: backend)
+        guard result.verdict == .differences else { return }
+        throw MigratorError(
+            "backup-differs", status,
+            "the backup \"\(backup.name)\" is not what was registered: something has changed it",
+            hint: hint, details: [result.summary])
     }
 
     /// Writes SQL that restores the backups elsewhere; all of them where none is named.
@@ -66,6 +131,10 @@ extension Migrator {
         }
         try backend.session.beginReading()
         defer { backend.session.rollback() }
+        for backup in chosen {
+            try requireUnchanged(
+                backup, .difference, "look at it; what is in it now can be taken with pg_dump or .dump")
+        }
         try backend.export(chosen, write: write)
         return chosen
     }

@@ -3,6 +3,14 @@ import MigratorDatabase
 extension MigratorError {
     /// What a database refused, in words.
     public init(_ error: DatabaseError) {
+        if error.kind == .insufficientPrivilege, error.message.contains("row-level security") {
+            self.init(
+                "row-security", .unavailable, "row-level security would hide rows from migrator: \(error.message)",
+                hint:
+                    "run it as a role with BYPASSRLS, or as the owner after ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"
+            )
+            return
+        }
         let (code, status) = Self.classification(of: error.kind)
         self.init(code, status, Self.message(of: error), hint: Self.hint(for: error))
         if let detail = error.detail { details.append(detail) }

@@ -55,19 +55,32 @@ extension Executor {
         knownSchema = now
         recordChanges(from: known, to: now, revision: revision)
         guard !work.isUndo, work.recorded?.state == .applied, !work.planned.script.isRepeatable else { return }
+        let moves = try work.planned.script.upgrade.flatItems.compactMap { item -> Move? in
+            if case .switchTable(let move) = item.action { move } else { nil }
+        }
+        func drift(of relation: String) -> SchemaDifference {
+            let record = records.first { $0.relation == relation }
+            return SchemaDifference(from: record?.after ?? [], to: known[relation] ?? [])
+        }
         var differences: [String] = []
         for record in records {
-            let drifted = SchemaDifference(from: record.after ?? [], to: known[record.relation] ?? [])
-            let left = SchemaDifference(from: record.before ?? [], to: now[record.relation] ?? [])
-                .without(drifted)
+            var left = SchemaDifference(from: record.before ?? [], to: now[record.relation] ?? [])
+                .without(drift(of: record.relation)).withoutShiftedColumns
+            // What was changed on the new table has come along under the old name.
+            for move in moves where record.relation == relationName(move.source) {
+                left = left.without(
+                    drift(of: relationName(move.target)), named: [move.source.name, move.target.name])
+            }
             differences += left.lines.map { "\(record.relation): \($0)" }
         }
         guard differences.isEmpty else {
             throw MigratorError(
                 "downgrade-differs", .difference,
-                "the downgrade of revision \"\(revision)\" does not bring the schema back to what it was; nothing was committed",
-                hint:
-                    "mend the downgrade section of \(work.planned.script.downgradeLocation.file) and run the same command again",
+                "the downgrade of revision \"\(revision)\" does not bring the schema back to what it was; "
+                    + (work.isOnline ? "what it has done stands" : "nothing was committed"),
+                hint: work.isOnline
+                    ? "look at what differs; the same command again ends the downgrade and leaves it so"
+                    : "mend the downgrade section of \(work.planned.script.downgradeLocation.file) and run the same command again",
                 location: work.planned.script.downgradeLocation, details: SchemaDifference.shortened(differences))
         }
         if !records.isEmpty {
@@ -77,6 +90,9 @@ extension Executor {
                     subject: "\(records.count) relations", verdict: Verdict.exact.rawValue, detail: "{}"))
         }
     }
+
+    /// As fingerprints name it.
+    private func relationName(_ table: TableName) -> String { "\(table.schema ?? backend.schema).\(table.name)" }
 }
 
 /// Facts that one definition has and another has not.
@@ -99,6 +115,49 @@ struct SchemaDifference: Equatable {
         var rest = self
         rest.missing = missing.filter { !known.contains($0) }
         rest.added = added.filter { !known.contains($0) }
+        return rest
+    }
+
+    /// Leaves out facts that `other` names on either side, whichever of these names its table has in them.
+    func without(_ other: SchemaDifference, named names: [String]) -> SchemaDifference {
+        let known = Set((other.missing + other.added).map { Self.unnamed($0, names) })
+        var rest = self
+        rest.missing = missing.filter { !known.contains(Self.unnamed($0, names)) }
+        rest.added = added.filter { !known.contains(Self.unnamed($0, names)) }
+        return rest
+    }
+
+    /// A fact with one and the same mark in the place of each of the names.
+    private static func unnamed(_ fact: String, _ names: [String]) -> String {
+        var (result, word) = ("", "")
+        func isWord(_ character: Character) -> Bool {
+            character.isLetter || character.isNumber || "_$".contains(character)
+        }
+        var isQuoted = false
+        for character in fact {
+            if isQuoted ? character != "\"" : isWord(character) {
+                word.append(character)
+                continue
+            }
+            result += names.contains(word) ? "\u{1}" : word
+            word = ""
+            if character == "\"" { isQuoted.toggle() } else { result.append(character) }
+        }
+        return result + (names.contains(word) ? "\u{1}" : word)
+    }
+
+    /// Columns that came or went have facts of their own; the order says whether the others stand as they did.
+    var withoutShiftedColumns: SchemaDifference {
+        let label = "columns in order: "
+        func columns(_ facts: [String]) -> [String]? {
+            facts.first { $0.hasPrefix(label) }?.dropFirst(label.count).split(separator: ", ").map(String.init)
+        }
+        guard let old = columns(missing), let new = columns(added),
+            old.filter(new.contains) == new.filter(old.contains)
+        else { return self }
+        var rest = self
+        rest.missing.removeAll { $0.hasPrefix(label) }
+        rest.added.removeAll { $0.hasPrefix(label) }
         return rest
     }
 

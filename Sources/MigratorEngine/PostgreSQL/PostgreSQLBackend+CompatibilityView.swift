@@ -96,9 +96,17 @@ extension PostgreSQLBackend {
     }
 
     /// Drops the compatibility view, where it still is one.
-    /// - Throws: `MigratorError`, status refused, naming what depends on it.
-    func dropView(_ view: SwitchRecord.Table) throws {
-        guard let relation = try catalog.relation(view.tableName), relation.kind == .view else { return }
+    /// - Returns: false where no view of its name is there any more.
+    /// - Throws: `MigratorError`, status refused, naming what depends on it, or where it is another view by now.
+    @discardableResult
+    func dropView(_ view: SwitchRecord.Table, of record: SwitchRecord) throws -> Bool {
+        guard let relation = try catalog.relation(view.tableName), relation.kind == .view else { return false }
+        guard try reads(relation, record.target) else {
+            throw MigratorError(
+                "view-replaced", .refused,
+                "the view \"\(view.name)\" is not the one that migrator left behind: it does not read \"\(record.target.name)\"",
+                hint: "look at it, then rename or drop it")
+        }
         do {
             try session.savepoint { try session.execute("DROP VIEW \(relation.quoted)") }
         } catch let error as DatabaseError where error.sqlState == "2BP01" {
@@ -108,5 +116,18 @@ extension PostgreSQLBackend {
                 hint: "point them at the table, or drop them",
                 details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
         }
+        return true
+    }
+
+    /// Whether a view's query names the table.
+    func reads(_ view: CatalogRelation, _ table: SwitchRecord.Table) throws -> Bool {
+        guard let oid = try catalog.oid(of: table.tableName) else { return false }
+        return try session.query(
+            """
+            SELECT 1 FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d
+                ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+            WHERE r.ev_class = $1::oid AND d.refobjid = $2::oid LIMIT 1
+            """, [SQLValue(view.oid), SQLValue(oid)]
+        ).count == 1
     }
 }

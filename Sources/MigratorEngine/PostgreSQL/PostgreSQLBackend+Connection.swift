@@ -49,6 +49,8 @@ extension PostgreSQLBackend {
         ("IntervalStyle", "postgres"), ("extra_float_digits", "1"), ("bytea_output", "hex"),
         ("client_min_messages", "notice"), ("statement_timeout", "0"),
         ("idle_in_transaction_session_timeout", "0"),
+        // A policy would hide rows from what counts, compares, copies and archives: an error is better.
+        ("row_security", NegativeControl.rowSecurity.isLeftOut ? "on" : "off"),
     ]
 
     /// The statements that bring the session back to the pinned settings, whatever a script has set.

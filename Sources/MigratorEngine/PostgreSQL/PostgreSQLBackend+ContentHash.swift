@@ -35,25 +35,13 @@ extension PostgreSQLBackend {
     /// Runs `body` with the settings on which texts of values depend, and with row-level security refused: a
     /// policy would hide rows from a backup and from its comparison alike (ONLINE.md H22).
     /// - Parameter further: settings for `body` alone.
-    /// - Throws: `MigratorError` where policies apply to this role.
     func withPinnedOutput<Result>(
         _ further: [(String, String)] = [], _ body: () throws -> Result
     ) throws -> Result {
         let pinned =
             Self.pinnedSettings.prefix(6).map { ($0.name, $0.value) }
             + [("row_security", "off"), ("lc_monetary", "C"), ("search_path", "pg_catalog")] + further
-        do {
-            return try withSettings(pinned, body)
-        } catch let error as DatabaseError
-            where error.kind == .insufficientPrivilege && error.message.contains("row-level security")
-        {
-            throw MigratorError(
-                "row-security", .unavailable,
-                "row-level security would hide rows from migrator: \(error.message)",
-                hint:
-                    "run it as a role with BYPASSRLS, or as the owner after ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"
-            )
-        }
+        return try withSettings(pinned, body)
     }
 
     /// Runs `body` with settings of its own, and brings back what was set before.

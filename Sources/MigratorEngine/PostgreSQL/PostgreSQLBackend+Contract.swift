@@ -9,8 +9,8 @@ extension PostgreSQLBackend {
         for object in try ledger.objects(revision: revision, kind: "switch") {
             var record = try SwitchRecord(object)
             if let view = record.view {
-                try dropView(view)
-                details.append("view \(view.name) dropped")
+                let isDropped = try dropView(view, of: record)
+                details.append("view \(view.name) " + (isDropped ? "dropped" : "was not there any more"))
                 record.view = nil
             }
             if let follower = record.follower {

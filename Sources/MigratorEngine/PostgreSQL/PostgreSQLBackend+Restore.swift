@@ -9,14 +9,16 @@ extension PostgreSQLBackend {
             return try session.transaction { try restore(backup, into: name, context: context) }
         }
         let relation = try table(of: backup)
-        let target = TableName(schema: backup.schema, name ?? backup.source)
+        let target =
+            try name.map { try place($0, schema: backup.schema) } ?? TableName(schema: backup.schema, backup.source)
         if let occupant = try catalog.relation(target) {
             throw MigratorError(
                 "table-exists", .refused, "the \(occupant.kindName) \"\(target.name)\" exists already",
                 hint: "restore into another name, or rename what is there")
         }
-        let content = try contentHash(
+        let hashed = try contentHash(
             of: TableName(schema: backup.schema, backup.name), columns: backup.columns)
+        let content = (rows: hashed.rows, hash: hashed.hash)
         guard content.rows == backup.rows, content.hash == backup.hash else {
             throw MigratorError(
                 "backup-differs", .difference,
@@ -29,11 +31,44 @@ extension PostgreSQLBackend {
         }
         try copyRows(of: relation, columns: backup.columns, to: target, revision: backup.revision)
         let copied = try compare(relation, with: target, columns: backup.columns, key: nil)
+        guard copied == content else {
+            throw MigratorError(
+                "backup-differs", .difference, "the backup \"\(backup.name)\" was changed while it was read",
+                hint: "run the same command again")
+        }
         let comment = "Restored by migrator from \(backup.schema).\(backup.name)"
         try session.execute("COMMENT ON TABLE \(quoted(target)) IS \(comment.quotedLiteral)")
         return StepOutcome(
             rows: copied.rows,
             details: ["\(target.name) made from \(backup.name): \(copied.rows.counted("row")) compared, 0 differences"])
+    }
+
+    /// The place that `--into` names: a table, or schema and table, each in quotes where it has a dot itself.
+    private func place(_ text: String, schema: String) throws -> TableName {
+        var parts = [""]
+        var isQuoted = false
+        let hasDot = text.contains(".")
+        for character in text {
+            switch character {
+            case "\"" where hasDot: isQuoted.toggle()
+            case "." where !isQuoted: parts.append("")
+            default: parts[parts.count - 1].append(character)
+            }
+        }
+        guard parts.count <= 2, !parts.contains(""), !isQuoted, parts.allSatisfy({ $0.utf8.count <= 63 }) else {
+            throw MigratorError(
+                "usage", .usage, "\"\(text)\" names no table",
+                hint: "say TABLE or SCHEMA.TABLE, of at most 63 bytes each, in double quotes where a name has a dot")
+        }
+        let target = TableName(schema: parts.count == 2 ? parts[0] : schema, parts[parts.count - 1])
+        guard
+            try session.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [SQLValue(target.schema)])
+                .count == 1
+        else {
+            throw MigratorError(
+                "schema-missing", .usage, "there is no schema \"\(target.schema ?? "")\"", hint: "create it first")
+        }
+        return target
     }
 
     /// The table itself gets its names and keys back. A key that rows have come to violate is left out and named.
@@ -120,13 +155,15 @@ extension PostgreSQLBackend {
                         + (column.collation.map { " COLLATE \($0)" } ?? "")
                 }.joined(separator: ",\n")
                 let names = columns.map(\.name.quotedIdentifier).joined(separator: ", ")
+                let types = try ownTypes(of: relation.oid)
+                let needs = types.isEmpty ? "" : "\n-- Needs types that are not PostgreSQL's own: \(types)"
                 try write(
                     """
 
                     -- \(Self.commentText(backup.name)): \(backup.kind.rawValue) of \
                     \(Self.commentText("\(backup.schema).\(backup.source)")), revision \
                     \(Self.commentText(backup.revision)), \(backup.rows.counted("row")), \(backup.algorithm) \(backup.hash), \
-                    made \(backup.createdAt)
+                    made \(backup.createdAt)\(needs)
                     CREATE SCHEMA IF NOT EXISTS \(relation.schema.quotedIdentifier);
                     CREATE TABLE \(relation.quoted) (
                     \(definitions)
@@ -141,6 +178,19 @@ extension PostgreSQLBackend {
             }
         }
         try write("\nCOMMIT;\n")
+    }
+
+    /// Types that whoever loads the export must have made, as a comment's text.
+    private func ownTypes(of oid: Int) throws -> String {
+        let types = try session.query(
+            """
+            SELECT DISTINCT format_type(coalesce(nullif(t.typelem, 0), t.oid), NULL)
+            FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+                AND t.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1
+            """, [SQLValue(oid)]
+        ).compactMap { $0[0].asText }
+        return Self.commentText(types.joined(separator: ", "))
     }
 
     /// A name that must not end a comment's line.

@@ -15,7 +15,7 @@ extension PostgreSQLBackend {
         if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view {
             readers = view == record.source ? try dependentViews(of: relation.oid) : []
             try drop(readers)
-            try dropView(view)
+            try dropView(view, of: record)
         }
 
         // 2
@@ -137,6 +137,14 @@ extension PostgreSQLBackend {
                 "backup-missing", .refused,
                 "the values of \(left.joined(separator: ", ")), which \"\(record.target.name)\" does not have, are in no registered backup",
                 hint: "put `-- migrator:backup \(record.source.name)` before the switch; for now, restore the backup")
+        }
+        let found = try BackupCheck.result(of: backup, backend: self)
+        guard found.verdict != .differences else {
+            throw MigratorError(
+                "backup-differs", .difference,
+                "the values of \(left.joined(separator: ", ")) would come from the backup \"\(backup.name)\", "
+                    + "which is not what was registered: something has changed it",
+                hint: "bring the backup back as it was", details: [found.summary])
         }
         let key = record.key.quotedIdentifier
         let kept = left.map { "b.\($0.quotedIdentifier)" }

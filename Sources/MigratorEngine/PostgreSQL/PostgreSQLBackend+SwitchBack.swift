@@ -25,9 +25,13 @@ extension PostgreSQLBackend {
     }
 
     /// Only the compatibility view may stand under the source's name.
-    private func checkSourceIsFree(_ record: SwitchRecord) throws {
+    func checkSourceIsFree(_ record: SwitchRecord) throws {
         guard let occupant = try catalog.relation(record.source.tableName) else { return }
-        if let view = record.view, view == record.source, occupant.kind == .view { return }
+        if let view = record.view, view == record.source, occupant.kind == .view,
+            try reads(occupant, record.target)
+        {
+            return
+        }
         throw MigratorError(
             "source-exists", .refused,
             "the \(occupant.kindName) \"\(record.source.name)\" stands where the table must come back",
@@ -45,7 +49,7 @@ extension PostgreSQLBackend {
         if let view = record.view, let relation = try catalog.relation(view.tableName), relation.kind == .view {
             readers = view == record.source ? try dependentViews(of: relation.oid) : []
             try drop(readers)
-            try dropView(view)
+            try dropView(view, of: record)
         }
 
         // 2, 3

@@ -54,7 +54,9 @@ struct BackupsRestoreCommand: ToolCommand {
 
     @Argument(help: "The backup's name.")
     var name: String
-    @Option(help: ArgumentHelp("The name of the new table (default: the source's).", valueName: "table"))
+    @Option(
+        help: ArgumentHelp(
+            "The new table, on PostgreSQL also SCHEMA.TABLE (default: the source's name).", valueName: "table"))
     var into: String?
     @OptionGroup var locks: LockArguments
     @OptionGroup var global: GlobalOptions
@@ -93,13 +95,29 @@ struct BackupsPruneCommand: ToolCommand {
                 "usage", .usage, "which backups should go is not said",
                 hint: "name them, or say how old: --older-than 7d")
         }
-        let pruned = try invocation.migrator(.writing).pruneBackups(
+        let pruning = try invocation.migrator(.writing).pruneBackups(
             olderThan: olderThan?.duration, names: names, options: try locks.options())
-        invocation.finish(.object(["pruned": .array(pruned.map(\.json))])) {
-            for backup in pruned {
-                invocation.console.print("pruned \(backup.name.oneLine): \(backup.rows.counted("row"))")
+        invocation.finish(
+            .object([
+                "pruned": .array(pruning.dropped.map(\.json)), "forgotten": .array(pruning.forgotten.map(\.json)),
+                "kept": .array(pruning.kept.map(\.json)),
+            ])
+        ) {
+            let console = invocation.console
+            for backup in pruning.dropped {
+                console.print("pruned \(backup.name.oneLine): \(backup.rows.counted("row"))")
             }
-            if pruned.isEmpty { invocation.console.print("no backup is that old") }
+            for backup in pruning.forgotten {
+                console.print("forgotten \(backup.name.oneLine): its table was not there any more")
+            }
+            for backup in pruning.kept {
+                console.print(
+                    "kept \(backup.name.oneLine): the downgrade of \(backup.revision.oneLine) takes values from it; "
+                        + "it goes when it is named")
+            }
+            if pruning.dropped.isEmpty, pruning.forgotten.isEmpty, pruning.kept.isEmpty {
+                console.print("no backup is that old")
+            }
         }
         return .done
     }
@@ -124,7 +142,8 @@ struct BackupsExportCommand: ToolCommand {
                 "file-exists", .refused, "the file \"\(file)\" is there already",
                 hint: "name another, or remove it")
         }
-        guard let output = NewFile(unfinished) else { throw failure(unfinished) }
+        // It holds what the tables hold: nobody else is to read it.
+        guard let output = NewFile(unfinished, permissions: 0o600) else { throw failure(unfinished) }
         var exported: [BackupRecord] = []
         do {
             exported = try migrator.exportBackups(names: names) { piece in

@@ -135,8 +135,8 @@ final class NewFile {
     private var descriptor: Int32
 
     /// nil where the file exists or cannot be made; `Files.reason` says why.
-    init?(_ path: String) {
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    init?(_ path: String, permissions: mode_t = 0o666) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
         if descriptor < 0 { return nil }
     }
 

@@ -15,6 +15,7 @@ extension PostgreSQLBackend {
                 "the table \"\(record.target.name)\", which the upgrade made of \"\(record.source.name)\", is gone",
                 hint: "rename it back if it has been renamed, or restore a backup (`migrator backups list`)")
         }
+        try checkSourceIsFree(record)
         if record.strategy == .rename, record.restrictions.isEmpty {
             try renameBackOnline(move, record: record, object: object, target: target, work)
         } else if record.follower != nil {
@@ -113,7 +114,7 @@ extension PostgreSQLBackend {
         }
         let readers = view == record.source ? try dependentViews(of: relation.oid) : []
         try drop(readers)
-        try dropView(view)
+        try dropView(view, of: record)
         return readers
     }
 

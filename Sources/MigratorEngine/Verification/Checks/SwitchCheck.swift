@@ -52,6 +52,12 @@ struct SwitchCheck: UndividedCheck {
                 summary: "the backup \"\(backup.name)\" is gone: nothing is left to judge the rows by",
                 figures: ["rowsAtSwitch": backup.rows, "rowsNow": rows])
         }
+        guard try backup.columns.allSatisfy((backend.columnNames(of: table) ?? []).contains) else {
+            return CheckResult(
+                check: name, subject: subject, verdict: .incomplete,
+                summary: "the backup \"\(backup.name)\" lacks columns: nothing is left to judge the rows by",
+                figures: ["rowsAtSwitch": backup.rows, "rowsNow": rows])
+        }
         let comparison = try SinceComparison(move: move, backup: backup, table: table, context)
         return comparison.result(check: name, subject: subject, backup: backup, rowsNow: rows)
     }

@@ -1,0 +1,157 @@
+import Foundation
+import MigratorScript
+import MigratorTestSupport
+import Testing
+
+/// Registered backups that somebody has changed by hand, or whose name is another table's by now.
+@Suite struct AlteredBackupTests {
+    struct Fault: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var statement: String
+        var dialects: [Dialect] = Dialect.allCases
+    }
+
+    static let faults = [
+        Fault(
+            testDescription: "another table of its name",
+            statement: """
+                ALTER TABLE direct_messages_backup RENAME TO elsewhere;
+                CREATE TABLE direct_messages_backup (precious text);
+                INSERT INTO direct_messages_backup VALUES ('mine')
+                """),
+        Fault(
+            testDescription: "a row more",
+            statement: "INSERT INTO direct_messages_backup SELECT * FROM direct_messages_backup WHERE id = 1",
+            dialects: [.postgresql]),
+        Fault(testDescription: "a row less", statement: "DELETE FROM direct_messages_backup WHERE id = 1"),
+        Fault(
+            testDescription: "another value", statement: "UPDATE direct_messages_backup SET content = '' WHERE id = 1"),
+        Fault(
+            testDescription: "a column renamed",
+            statement: "ALTER TABLE direct_messages_backup RENAME content TO text"),
+    ]
+
+    private func upgraded(_ dialect: Dialect) throws -> any Store {
+        let store = try dialect.makeStore()
+        try migrate(["upgrade", "0001"], on: store).checked()
+        try store.run(sampleMessages)
+        try migrate(["upgrade", "0002"], on: store).checked()
+        return store
+    }
+
+    @Test(arguments: faults, Dialect.allCases) func `are neither dropped, nor exported, nor restored`(
+        _ fault: Fault, _ dialect: Dialect
+    ) throws {
+        guard fault.dialects.contains(dialect) else { return }
+        let store = try upgraded(dialect)
+        try store.run(fault.statement)
+        let before = try store.state()
+        let folder = try TemporaryFolder()
+        let file = folder.file("backup.sql")
+        let commands = [
+            (["backups", "prune", "direct_messages_backup"], 4), (["backups", "prune", "--older-than", "0s"], 4),
+            (["backups", "restore", "direct_messages_backup", "--into", "again"], 2), (["backups", "export", file], 2),
+        ]
+        for (command, status) in commands {
+            let result = try migrate(command, on: store)
+            #expect(result.status == Int32(status), "\(command): \(result.standardError)")
+            #expect(result.errorCode == "backup-differs", "\(command): \(result.standardError)")
+        }
+        for command in [["backups", "verify"], ["verify"]] {
+            let result = try migrate(command, on: store)
+            #expect(result.status == 2, "\(result.standardError)")
+            #expect(!result.standardError.contains("SQLSTATE"), "\(result.standardError)")
+        }
+        #expect(try store.state() == before)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+
+        let careless = try migrate(
+            ["backups", "prune", "direct_messages_backup"], on: store,
+            environment: ["MIGRATOR_LEAVE_OUT": "backup-content"])
+        #expect(careless.status == 0, "\(careless.standardError)")
+        #expect(try store.state() != before)
+    }
+
+    @Test(arguments: Dialect.allCases) func `are forgotten where they are kept under another name`(
+        _ dialect: Dialect
+    ) throws {
+        let store = try upgraded(dialect)
+        try store.run("ALTER TABLE direct_messages_backup RENAME TO mine")
+        let pruned = try migrate(["backups", "prune", "direct_messages_backup"], on: store).checked()
+        #expect(pruned.standardOutput.contains("forgotten direct_messages_backup"), "\(pruned.standardOutput)")
+        #expect(try RoundTripTests.query("SELECT count(*) FROM mine", in: store)[0][0].asInt == 4)
+        try migrate(["verify"], on: store).checked()
+    }
+
+    // MARK: What a downgrade takes from them
+
+    private static let narrowing = """
+        -- migrator:revision 0001
+        -- migrator:revises base
+        -- migrator:message Notes with a tint for their colour
+        -- migrator:mode window
+
+        -- migrator:upgrade
+        -- migrator:backup old_notes
+        CREATE TABLE notes (id integer PRIMARY KEY, text text, tint text);
+        -- migrator:switch old_notes -> notes key=id strategy=copy mapping=select
+        SELECT id, text, upper(colour) AS tint FROM old_notes;
+
+        -- migrator:downgrade
+        -- migrator:switch notes -> old_notes key=id
+
+        """
+
+    private static let notes =
+        "CREATE TABLE old_notes (id integer PRIMARY KEY, text text, colour text); INSERT INTO old_notes VALUES (1, 'a', 'red'), (2, 'b', 'blue')"
+
+    @Test(arguments: Dialect.allCases) func `that a downgrade takes values from go only by name`(
+        _ dialect: Dialect
+    ) throws {
+        let store = try dialect.makeStore()
+        try store.run(Self.notes)
+        let project = try Project([
+            "m/postgresql/0001_notes.sql": Self.narrowing, "m/sqlite/0001_notes.sql": Self.narrowing,
+        ])
+        func run(_ arguments: String...) throws -> CommandResult {
+            try migrate(arguments, on: store, migrations: project.folder.file("m"))
+        }
+        try run("upgrade", "head").checked()
+        let kept = try run("backups", "prune", "--older-than", "0s").checked()
+        #expect(kept.standardOutput.contains("kept old_notes_backup"), "\(kept.standardOutput)")
+
+        let changed = try store.copy()
+        try changed.run("UPDATE old_notes_backup SET colour = 'green' WHERE id = 1")
+        if dialect == .postgresql {
+            let refused = try migrate(["downgrade", "base"], on: changed, migrations: project.folder.file("m"))
+            #expect(refused.status == 2 && refused.errorCode == "backup-differs", "\(refused.standardError)")
+        }
+
+        try run("downgrade", "base").checked()
+        let colours = try RoundTripTests.query("SELECT colour FROM old_notes ORDER BY id", in: store)
+        #expect(colours.map { $0[0].asText } == ["red", "blue"])
+        #expect(
+            try run("backups", "prune", "--older-than", "0s").checked().standardOutput.contains(
+                "pruned old_notes_backup"))
+    }
+
+    // MARK: Into another schema
+
+    @Test func `are restored into another schema where it is named`() throws {
+        let store = try upgraded(.postgresql)
+        try store.run("CREATE SCHEMA \"odd.one\"; CREATE SCHEMA other")
+        func restore(_ name: String) throws -> CommandResult {
+            try migrate(["backups", "restore", "direct_messages_backup", "--into", name], on: store)
+        }
+        for (name, place) in [("other.again", "other.again"), ("\"odd.one\".again", "\"odd.one\".again")] {
+            try restore(name).checked()
+            #expect(try RoundTripTests.query("SELECT count(*) FROM \(place)", in: store)[0][0].asInt == 4)
+        }
+        for name in ["", "nowhere.again", "a.b.c", ".again", "other.", String(repeating: "x", count: 64)] {
+            let result = try restore(name)
+            #expect(result.status == 64, "\(name): \(result.standardError)")
+            #expect(!result.standardError.contains("SQLSTATE"), "\(result.standardError)")
+        }
+        #expect(try restore("other.again").errorCode == "table-exists")
+    }
+}

@@ -40,6 +40,32 @@ import Testing
             ] + options, workingFolder: project.path)
     }
 
+    /// As after a restore or pg_upgrade: the server would sort what is left of the table for each batch.
+    @Test func `a table without statistics is read once, not once a batch`() throws {
+        let database = try PostgreSQLServer.shared().createDatabase()
+        try database.psql(
+            """
+            CREATE TABLE notes (id integer PRIMARY KEY, body text) WITH (autovacuum_enabled = off);
+            INSERT INTO notes SELECT n, repeat('note ' || n, 10) FROM generate_series(1, 100000) n;
+            """)
+        let project = try Project(["migrations/postgresql/0001_copy.sql": Self.script])
+        let result = try MigratorBinary.start(
+            ["--database", database.url, "upgrade", "head", "--ignore-signal", "autovacuum"],
+            workingFolder: project.path
+        ).wait()
+        #expect(result.status == 0, "\(result.standardError)")
+        let read = {
+            try Int(
+                database.psql(
+                    "SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'notes_pkey'"
+                ).trimmingCharacters(in: .newlines)) ?? 0
+        }
+        // What a session counted arrives a moment after its end.
+        for _ in 0..<50 where try read() < 100_000 { usleep(100_000) }
+        let entries = try read()
+        #expect((100_000..<500_000).contains(entries), "\(entries) entries of the key's index were read")
+    }
+
     @Test func `a copy waits while the throttle query says so`() throws {
         let (database, project) = try Self.prepared()
         let running = try upgrade(database, project)

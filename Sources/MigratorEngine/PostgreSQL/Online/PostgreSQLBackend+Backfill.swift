@@ -56,6 +56,7 @@ extension PostgreSQLBackend {
             let before = work.checkpoint
             let remaining = KeyRange(low: before.cursor, high: end).condition(column, type: type)
             do {
+                try session.execute(Self.byAnIndex)
                 let place = try session.query(
                     """
                     SELECT k::text AS high, pg_current_wal_insert_lsn()::text AS lsn FROM (
@@ -95,6 +96,10 @@ extension PostgreSQLBackend {
             }
         }
     }
+
+    /// A table without statistics (just restored, or upgraded by pg_upgrade) looks so small that the server would read and
+    /// sort all that is left of it, for each batch. The next transaction resets the settings.
+    private static let byAnIndex = "SET enable_seqscan = off; SET enable_bitmapscan = off"
 
     private func rowBytes(_ size: (rows: Int?, bytes: Int?)) -> Int {
         guard let rows = size.rows, rows > 0, let bytes = size.bytes else { return 512 }

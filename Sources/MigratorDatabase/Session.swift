@@ -123,11 +123,17 @@ extension Session {
 extension String {
     /// The string as a quoted identifier, on both databases.
     public var quotedIdentifier: String {
-        "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        doubling(UInt8(ascii: "\""))
     }
 
     /// The string as a string literal, on both databases (standard_conforming_strings is pinned on).
     public var quotedLiteral: String {
-        "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+        doubling(UInt8(ascii: "'"))
+    }
+
+    /// Byte by byte: a quote that a combining mark follows is one character with it.
+    private func doubling(_ quote: UInt8) -> String {
+        let inner = utf8.contains(quote) ? utf8.flatMap { $0 == quote ? [quote, quote] : [$0] } : Array(utf8)
+        return String(decoding: [quote] + inner + [quote], as: UTF8.self)
     }
 }

@@ -260,11 +260,11 @@ final class PlanDescription {
         return try executor.look(
             for: [item.item] + definition.map { Item(location: $0.location, action: .statement($0)) }
         ) {
-            try backend.decideStrategy(
-                plan.move, definition: definition,
-                context: StepContext(
-                    runID: 0, revision: work.planned.script.revision, direction: .upgrade,
-                    item: item.ordinal, options: options, reporter: SilentReporter()))
+            var context = StepContext(
+                runID: 0, revision: work.planned.script.revision, direction: .upgrade,
+                item: item.ordinal, options: options, reporter: SilentReporter())
+            context.script = work.planned.script
+            return try backend.decideStrategy(plan.move, definition: definition, context: context)
         }
     }
 

@@ -156,6 +156,27 @@ import Testing
         _ = try SQLiteSession(path: locked, access: .readOnly).query("SELECT * FROM sqlite_schema")
     }
 
+    /// What a killed writer has left in the file is undone by whoever reads next, as every reader of SQLite does.
+    @Test func aWriteThatWasKilledDoesNotKeepReadersOut() throws {
+        try session.execute(
+            "CREATE TABLE t (a); INSERT INTO t SELECT hex(zeroblob(2000)) FROM json_each('[1,2,3,4,5,6,7,8,9]')")
+        let left = folder.file("left/app.db")
+        try folder.write("", to: "left/app.db")
+        try session.execute("PRAGMA cache_size = 1; BEGIN IMMEDIATE; UPDATE t SET a = a || 'x'")
+        // The file and its journal as they are in the middle of the write.
+        for end in ["", "-journal"] {
+            try Data(contentsOf: URL(fileURLWithPath: session.path + end)).write(to: URL(fileURLWithPath: left + end))
+        }
+        try session.execute("ROLLBACK")
+        chmod(folder.file("left"), 0o555)
+        let error = try databaseError { _ = try SQLiteSession(path: left, access: .readOnly) }
+        #expect(error.kind == .readOnly && error.message.contains("ended in the middle of a write"), "\(error)")
+        chmod(folder.file("left"), 0o755)
+        let reader = try SQLiteSession(path: left, access: .readOnly)
+        #expect(try reader.scalar("SELECT count(*) FROM t WHERE a LIKE '%x'") == 0)
+        #expect(try reader.scalar("SELECT count(*) FROM t") == 9)
+    }
+
     @Test func aReadOnlySessionCannotWrite() throws {
         try session.execute("CREATE TABLE t (a)")
         let reader = try SQLiteSession(path: session.path, access: .readOnly)

@@ -47,6 +47,31 @@ import Testing
         #expect(failure?.code == "backup-differs")
     }
 
+    /// Whatever the encoding of the file is: the export is read into one of its own.
+    @Test(arguments: ["UTF-8", "UTF-16le", "UTF-16be"])
+    func theExportRestoresEveryValueBitByBit(_ encoding: String) throws {
+        let bench = try SQLiteWorkbench(
+            """
+            PRAGMA encoding = '\(encoding)';
+            CREATE TABLE odd (id INTEGER PRIMARY KEY, a);
+            INSERT INTO odd (a) VALUES ('it''s' || char(0) || '"x"' || char(0)), ('Grüße 世界 👋🏽'), ('o''' || char(769)),
+                (char(13, 10, 9) || 'b'), (''), (x''), (x'00ff'), (9e999), (-9e999), (-0.0), (0.1 + 0.2), (1700000000.123456),
+                (1e300 / 3), (4.9406564584124654e-324), (2.2250738585072014e-308), (1.7976931348623157e308), (1e15), (1e22),
+                (-9223372036854775808), (9223372036854775807), (9007199254740993), (NULL)
+            """)
+        if encoding == "UTF-8" {
+            try bench.backend.session.execute("INSERT INTO odd (a) VALUES (CAST(x'ff80fe' AS TEXT))")
+        }
+        try bench.work { _ = try bench.backend.backup(TableName("odd"), context: bench.context()) }
+        let backup = try #require(try bench.backend.ledger.backups().first)
+        var sql = ""
+        try bench.backend.export([backup]) { sql += $0 }
+        for other in [try SQLiteWorkbench(sql), try SQLiteWorkbench("PRAGMA encoding = '\(encoding)';\n" + sql)] {
+            #expect(
+                try other.backend.contentHash(of: TableName("odd_backup"), columns: backup.columns).hash == backup.hash)
+        }
+    }
+
     @Test func theExportRestoresEveryValue() throws {
         let bench = try SQLiteWorkbench(
             """

@@ -88,12 +88,12 @@ private struct HashSum {
     }
 }
 
-private func textBytes(_ value: OpaquePointer) -> UnsafeRawBufferPointer {
+func textBytes(_ value: OpaquePointer) -> UnsafeRawBufferPointer {
     let start = sqlite3_value_text(value)
     return UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_value_bytes(value)))
 }
 
-private func blobBytes(_ value: OpaquePointer) -> UnsafeRawBufferPointer {
+func blobBytes(_ value: OpaquePointer) -> UnsafeRawBufferPointer {
     let start = sqlite3_value_blob(value)
     return UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_value_bytes(value)))
 }

@@ -60,15 +60,37 @@ public final class SQLiteSession: Session {
                     ? 1 : 0
             }, Unmanaged.passUnretained(busyWait).toOpaque())
         registerFunctions(connection)
+        registerLiteral(connection)
         do throws(DatabaseError) {
             // The header is only read now. What opening needs is not counted as the tool's work.
-            try step("SELECT count(*) FROM sqlite_schema")
+            try readHeader()
             if access != .readOnly, sqlite3_db_readonly(connection, "main") == 1 {
                 throw DatabaseError(kind: .readOnly, message: "the database file can only be read")
             }
         } catch {
             close()
             throw error
+        }
+    }
+
+    /// Reads the schema. Where a program was killed in the middle of a write, its journal has to be rolled back before
+    /// anybody can read: every reader of SQLite does that, but one who may only read cannot.
+    private func readHeader() throws(DatabaseError) {
+        do throws(DatabaseError) {
+            try step("SELECT count(*) FROM sqlite_schema")
+        } catch {
+            // SQLITE_READONLY_RECOVERY, _ROLLBACK and _CANTINIT (sqlite.org/rescode.html).
+            guard let code = error.sqliteCode, [1, 3, 5].contains(where: { code == SQLITE_READONLY | $0 << 8 })
+            else { throw error }
+            do throws(DatabaseError) {
+                try SQLiteSession(path: path, access: .readWrite).close()
+            } catch let refusal {
+                throw DatabaseError(
+                    kind: refusal.kind,
+                    message: "a program ended in the middle of a write, which must be undone first: \(refusal.message)",
+                    sqliteCode: refusal.sqliteCode)
+            }
+            try step("SELECT count(*) FROM sqlite_schema")
         }
     }
 

@@ -10,6 +10,8 @@ public struct StepContext {
     public var item: Int
     public var options: RunOptions
     public var reporter: any Reporter
+    /// Where the step stands in one.
+    var script: Script?
 
     public init(
         runID: Int, revision: String, direction: Direction, item: Int, options: RunOptions,
@@ -244,8 +246,8 @@ public struct NextID: Sendable, Equatable {
     public var column: String
     /// The sequence, for people.
     public var sequence: String
-    /// The value that the next row gets.
-    public var next: Int
+    /// The value that the next row gets; nil where every id up to the highest of all has been given, so that there is none.
+    public var next: Int?
 }
 
 /// Which run works, for the fence (ONLINE.md 4).

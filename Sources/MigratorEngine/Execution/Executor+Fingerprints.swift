@@ -105,6 +105,12 @@ struct SchemaDifference: Equatable {
         let after = Set(new)
         missing = old.filter { !after.contains($0) }
         added = new.filter { !before.contains($0) }
+        // The server's own change of spelling is none.
+        for fact in missing {
+            guard let same = added.firstIndex(where: { SQLiteQuotedStrings.areSame(fact, $0) }) else { continue }
+            added.remove(at: same)
+            missing.removeAll { $0 == fact }
+        }
     }
 
     var isEmpty: Bool { missing.isEmpty && added.isEmpty }

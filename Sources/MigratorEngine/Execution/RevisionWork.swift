@@ -128,9 +128,11 @@ struct RevisionWork {
     }
 
     func context(item: Int, _ executor: Executor) -> StepContext {
-        StepContext(
+        var context = StepContext(
             runID: run.id, revision: planned.script.revision, direction: planned.direction, item: item,
             options: executor.options, reporter: executor.reporter)
+        context.script = planned.script
+        return context
     }
 
     func record(state: RevisionRecord.State) -> RevisionRecord {

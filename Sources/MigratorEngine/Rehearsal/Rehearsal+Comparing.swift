@@ -47,11 +47,14 @@ extension Rehearsal {
     /// An id that was drawn once must not be drawn again.
     static func idDifferences(from before: [NextID], to now: [NextID]) -> [Difference] {
         before.compactMap { old in
-            guard let new = now.first(where: { $0.table == old.table && $0.column == old.column }), new.next < old.next
+            guard let new = now.first(where: { $0.table == old.table && $0.column == old.column }),
+                new.next ?? .max < old.next ?? .max
             else { return nil }
             return Difference(
                 table: old.table.description, columns: [old.column],
-                message: "the next id was \(old.next) and is \(new.next): ids would be used twice")
+                message:
+                    "the next id was \(old.next.map(String.init) ?? "none") and is \(new.next ?? .max): ids would be used twice"
+            )
         }
     }
 }

@@ -20,8 +20,6 @@ extension SQLiteBackend {
     }
 
     private func digest(of query: String) throws -> String {
-        var digest = SQLiteShellDigest(of: query)
-        try session.forEachRow(query, []) { digest.add($0) }
-        return digest.text
+        try (session.unwrapped as? SQLiteSession)?.shellDigest(of: query) ?? ""
     }
 }

@@ -55,9 +55,9 @@ extension SQLiteBackend {
             """
         ).compactMap { row in
             guard let name = row.text("name"), let key = row.text("key") else { return nil }
+            let (next, isPast) = (row.int("seq") ?? 0).addingReportingOverflow(1)
             return NextID(
-                table: TableName(name), column: key, sequence: "sqlite_sequence",
-                next: (row.int("seq") ?? 0) + 1)
+                table: TableName(name), column: key, sequence: "sqlite_sequence", next: isPast ? nil : next)
         }
     }
 

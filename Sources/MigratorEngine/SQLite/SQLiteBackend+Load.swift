@@ -25,23 +25,25 @@ extension SQLiteBackend {
                 [], mapping: mapping, target: target, key: key)
             return
         }
-        var last: SQLValue?
+        // By literals: a key may hold bytes that no parameter can.
+        var last: String?
         var done = 0
         var meter = ProgressMeter()
         while true {
-            let isAfter = last == nil ? "\(sourceKey) IS NOT NULL AND $1 IS NULL" : "\(sourceKey) > $1"
+            let rest = SQLiteStretch(low: last, high: nil)
             let end = try session.query(
                 """
-                SELECT max(k), count(*) FROM (SELECT \(sourceKey) AS k FROM \(mapping.source.qualified)
-                    WHERE \(isAfter) ORDER BY \(sourceKey) LIMIT \(Self.batchRows))
-                """, [last ?? .null]
+                SELECT \(SQLiteStretch.literal("k")), n FROM (SELECT max(k) AS k, count(*) AS n FROM (
+                    SELECT \(sourceKey) AS k FROM \(mapping.source.qualified)
+                    WHERE \(rest.condition(sourceKey)) ORDER BY \(sourceKey) LIMIT \(Self.batchRows)))
+                """
             ).first
-            guard let end, !end[0].isNull else { return }
-            let batch = mapping.shadowed("WHERE \(isAfter) AND \(sourceKey) <= $2")
+            guard let end, let high = end[0].asText, (end[1].asInt ?? 0) > 0 else { return }
+            let batch = mapping.shadowed("WHERE \(SQLiteStretch(low: last, high: high).condition(sourceKey))")
             try insert(
                 "INSERT INTO \(target.qualified) (\(list)) SELECT \(list) FROM (\(batch)) ORDER BY \(key.quotedIdentifier)",
-                [last ?? .null, end[0]], mapping: mapping, target: target, key: key)
-            last = end[0]
+                [], mapping: mapping, target: target, key: key)
+            last = high
             done += end[1].asInt ?? 0
             var progress = StepProgress(title, rows: done, total: total)
             progress.rowsPerSecond = meter.rate(rows: done)

@@ -44,14 +44,7 @@ extension SQLiteBackend {
             guard let table = try table(backup.name) else { continue }
             try write("\(table.sql);\n")
             let columns = table.columns.map(\.name)
-            // quote() ends a text at U+0000.
-            let values = columns.map { column in
-                let name = column.quotedIdentifier
-                return """
-                    CASE WHEN typeof(\(name)) = 'text' AND instr(CAST(\(name) AS BLOB), x'00') > 0
-                    THEN 'CAST(x''' || hex(CAST(\(name) AS BLOB)) || ''' AS TEXT)' ELSE quote(\(name)) END
-                    """
-            }
+            let values = columns.map { "\(SQLiteLiteral.function)(\($0.quotedIdentifier))" }
             let prefix = "INSERT INTO \(backup.name.quotedIdentifier) (\(columnList(columns))) VALUES ("
             try session.forEachRow("SELECT \(values.joined(separator: ", ")) FROM \(table.qualified)", []) { row in
                 try write(prefix + row.values.map { $0.asText ?? "NULL" }.joined(separator: ", ") + ");\n")

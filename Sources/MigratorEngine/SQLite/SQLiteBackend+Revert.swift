@@ -9,6 +9,7 @@ extension SQLiteBackend {
                 "target-missing", .refused, "there is no table \"\(switched.target)\" to go back from",
                 hint: "restore it, or forget the revision with `migrator stamp`")
         }
+        try requireDependents(of: current.name, context: context)
         if let view = switched.view { try session.execute("DROP VIEW IF EXISTS \(main(view))") }
         guard
             try session.scalar(
@@ -72,6 +73,7 @@ extension SQLiteBackend {
         _ switched: SQLiteSwitchRecord, record: ObjectRecord, from current: SQLiteTable, to old: SQLiteTable, rows: Int,
         lost: Int, context: StepContext
     ) throws {
+        try requireUnnamed(current, isLast: true, context: context)
         let next = [switched.sequence, try sequence(of: current.name)].compactMap { $0 }.max()
         for trigger in try objects("trigger", of: current.name) {
             try session.execute("DROP TRIGGER \(main(trigger.name))")

@@ -47,6 +47,7 @@ extension SQLiteBackend {
                 hint: "leave the strategy out")
         }
         guard let source = try table(move.source) else { throw sourceMissing(move.source, context: context) }
+        try requireDependents(of: source.name, context: context)
         guard source.column(move.key) != nil else {
             throw MigratorError(
                 "not-the-source", .refused,
@@ -108,9 +109,16 @@ extension SQLiteBackend {
         passed: Int, context: StepContext
     ) throws -> StepOutcome {
         let source = try requireTable(TableName(record.source))
+        try requireUnnamed(source, isLast: true, context: context)
         if record.sequence != nil, !target.isAutoincrement {
             context.reporter.report(
                 .warning("\"\(target.name)\" is not AUTOINCREMENT: ids of deleted rows can be given again"))
+        }
+        for key in try lostUniqueKeys(of: source, in: target, record: record) {
+            context.reporter.report(
+                .warning(
+                    "the script declares no \(key), which \"\(source.name)\" has: \"\(target.name)\" takes rows that it would refuse"
+                ))
         }
         try session.execute("DROP TABLE \(source.qualified)")
         let left = try passRole(

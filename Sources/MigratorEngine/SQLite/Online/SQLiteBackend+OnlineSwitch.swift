@@ -95,6 +95,7 @@ extension SQLiteBackend {
             let object = try ledger.objects(revision: work.context.revision, kind: "switch").last { $0.name == name }
             guard let object else { return try abandonSwitch(move, work) }
             let switched = try decodeJSON(SQLiteSwitchRecord.self, object.detail, what: object.name)
+            try requireDependents(of: switched.target, context: work.context)
             if try !followBack(move, switched: switched, record: object, work) {
                 return try revertUnderLock(move, switched: switched, record: object, work)
             }

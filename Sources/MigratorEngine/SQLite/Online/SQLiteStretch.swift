@@ -12,14 +12,8 @@ struct SQLiteStretch: Equatable {
         return parts.isEmpty ? "true" : parts.joined(separator: " AND ")
     }
 
-    /// The value of an expression as a literal that compares as the value itself does: quote() ends a text at U+0000,
-    /// and CAST without the plus would give the comparison its affinity.
-    static func literal(_ expression: String) -> String {
-        """
-        CASE typeof(\(expression)) WHEN 'text' THEN '+CAST(x''' || hex(CAST(\(expression) AS BLOB)) || ''' AS TEXT)'
-        ELSE quote(\(expression)) END
-        """
-    }
+    /// The value of an expression as a literal that compares as the value itself does.
+    static func literal(_ expression: String) -> String { "\(SQLiteLiteral.function)(\(expression))" }
 }
 
 extension SQLiteBackend {

@@ -14,20 +14,26 @@ struct NextIDCheck: UndividedCheck {
             let highest = try context.backend.session.scalar(
                 "SELECT max(\(column)) FROM \(context.backend.quoted(next.table))"
             ).asInt
-            let isAbove = next.next > (highest ?? Int.min)
+            guard let value = next.next else {
+                return CheckResult(
+                    check: name, subject: "\(next.table.name).\(next.column)", verdict: .exact,
+                    summary: "no id is left: the highest that there can be has been given",
+                    figures: ["highest": highest ?? 0])
+            }
+            let isAbove = value > (highest ?? Int.min)
             return CheckResult(
                 check: name, subject: "\(next.table.name).\(next.column)",
                 verdict: isAbove ? .exact : .differences,
                 summary: isAbove
-                    ? "next \(next.next), highest \(highest.map(String.init) ?? "none")"
-                    : "next \(next.next), but \(highest ?? 0) is taken",
-                figures: ["next": next.next, "highest": highest ?? 0],
+                    ? "next \(value), highest \(highest.map(String.init) ?? "none")"
+                    : "next \(value), but \(highest ?? 0) is taken",
+                figures: ["next": value, "highest": highest ?? 0],
                 differences: isAbove
                     ? []
                     : [
                         Difference(
                             table: next.table.name, key: highest.map(String.init), columns: [next.column],
-                            message: "\(next.sequence) would hand out \(next.next) again")
+                            message: "\(next.sequence) would hand out \(value) again")
                     ])
         }
     }

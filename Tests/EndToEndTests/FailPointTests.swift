@@ -16,13 +16,23 @@ import Testing
         /// `--mode` of everything; empty means the database's own.
         var mode = ""
 
-        var testDescription: String { "\(dialect.rawValue) \(command.joined(separator: " ")) \(strategy) \(mode)" }
+        /// `postgresql upgrade 0002 copy online`.
+        var testDescription: String {
+            let mode = mode.isEmpty ? dialect == .postgresql ? "online" : "window" : mode
+            return ([dialect.rawValue] + command + [strategy, mode]).filter { !$0.isEmpty }.joined(separator: " ")
+        }
     }
 
     /// MIGRATOR_TEST_POINTS=every stops before and behind each statement, else before a sample of them.
     static let isThorough = ProcessInfo.processInfo.environment["MIGRATOR_TEST_POINTS"] == "every"
 
-    static let phases: [Phase] = ["", "window"].flatMap { mode in
+    /// MIGRATOR_TEST_PHASE leaves those whose description holds it.
+    static let phases = known.filter { phase in
+        guard let part = ProcessInfo.processInfo.environment["MIGRATOR_TEST_PHASE"], !part.isEmpty else { return true }
+        return phase.testDescription.contains(part)
+    }
+
+    private static let known: [Phase] = ["", "window"].flatMap { mode in
         allPhases.compactMap { phase in
             // SQLite's own is the window.
             if mode == "window", phase.dialect == .sqlite { return nil }
@@ -54,6 +64,10 @@ import Testing
                 dialect: .postgresql, before: ["upgrade 0001", " " + sampleMessages, "upgrade 0002"],
                 command: ["contract", "0002"], strategy: "copy"),
         ]
+
+    @Test func `the phases that are asked for exist`() {
+        #expect(!Self.phases.isEmpty, "there are: \(Self.known.map(\.testDescription).joined(separator: "; "))")
+    }
 
     @Test(arguments: phases) func `a kill at any statement is mended by the same command`(_ phase: Phase) throws {
         let scripts = try ShippedScripts(strategy: phase.strategy)

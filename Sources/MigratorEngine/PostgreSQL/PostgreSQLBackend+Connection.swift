@@ -48,7 +48,7 @@ extension PostgreSQLBackend {
         ("standard_conforming_strings", "on"), ("TimeZone", "UTC"), ("DateStyle", "ISO, YMD"),
         ("IntervalStyle", "postgres"), ("extra_float_digits", "1"), ("bytea_output", "hex"),
         ("client_min_messages", "notice"), ("statement_timeout", "0"),
-        ("idle_in_transaction_session_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"), ("idle_session_timeout", "0"),
         // A policy would hide rows from what counts, compares, copies and archives: an error is better.
         ("row_security", NegativeControl.rowSecurity.isLeftOut ? "on" : "off"),
     ]

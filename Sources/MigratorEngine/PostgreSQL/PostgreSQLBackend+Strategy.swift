@@ -96,6 +96,12 @@ extension PostgreSQLBackend {
             try checkPlain(mapping, move: move, source: source, declared: declared)
         }
         let plan = try renamePlan(from: source, to: declared, key: move.key)
+        if !plan.retyped.isEmpty || plan.added.contains(where: \.fillsRows),
+            let user = try userOfRowType(of: source.relation)
+        {
+            throw RenamePlan.Unreachable(
+                reason: "\(user) has the type of the source's rows, which PostgreSQL does not let change")
+        }
         let changed = plan.retyped.map(\.old)
         for column in changed where try isUsedByRule(column, of: source) {
             throw RenamePlan.Unreachable(
@@ -160,6 +166,26 @@ extension PostgreSQLBackend {
         guard isPlain else { throw unreachable }
     }
 
+    /// A column of another table that holds whole rows of this one, by itself or in an array, a range, a domain or a
+    /// composite type: the server then refuses whatever writes the table's rows anew.
+    private func userOfRowType(of table: CatalogRelation) throws -> String? {
+        try session.query(
+            """
+            WITH RECURSIVE used AS (
+                SELECT reltype AS oid FROM pg_catalog.pg_class WHERE oid = $1::oid
+                UNION
+                SELECT t.oid FROM used u JOIN pg_catalog.pg_type t ON t.typelem = u.oid OR t.typbasetype = u.oid
+                    OR t.oid IN (SELECT rngtypid FROM pg_catalog.pg_range WHERE rngsubtype = u.oid)
+                    OR t.typrelid IN (SELECT a.attrelid FROM pg_catalog.pg_attribute a
+                        WHERE a.atttypid = u.oid AND NOT a.attisdropped))
+            SELECT format('column %I of "%s"', a.attname, c.oid::regclass)
+            FROM used u JOIN pg_catalog.pg_attribute a ON a.atttypid = u.oid AND NOT a.attisdropped
+            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+            WHERE c.relkind IN ('r', 'm', 'p') AND c.oid <> $1::oid ORDER BY 1 LIMIT 1
+            """, [SQLValue(table.oid)]
+        ).first?[0].asText
+    }
+
     private func isUsedByRule(_ column: CatalogColumn, of source: TableShape) throws -> Bool {
         try !session.query(
             """
@@ -169,4 +195,9 @@ extension PostgreSQLBackend {
             """, [SQLValue(source.relation.oid), SQLValue(column.number)]
         ).isEmpty
     }
+}
+
+extension CatalogColumn {
+    /// Whether a table's rows get values where it is added.
+    fileprivate var fillsRows: Bool { defaultExpression != nil || identity != nil || generated != nil }
 }

@@ -40,6 +40,7 @@ struct ServerFacts: Equatable {
     var dependentSettings: [String] {
         ["SET search_path = \(searchPath)"]
             + (canCheckConnection ? ["SET client_connection_check_interval = '200ms'"] : [])
+            + (version >= 170_000 ? ["SET transaction_timeout = '0'"] : [])
     }
 
     /// Refuses a server or a role that cannot be worked with.

@@ -92,6 +92,7 @@ struct ScriptProcedures {
             BEGIN
                 RESET ROLE;
                 \(pinned.joined(separator: "\n    "))
+                PERFORM set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';
                 PERFORM set_config('search_path', (SELECT path FROM pg_temp.migrator_script), false);
                 PERFORM set_config('synchronous_commit', 'on', true);
                 PERFORM FROM \(ledger.table("fence")) AS f, pg_temp.migrator_script AS s

@@ -6,7 +6,7 @@ import MigratorScript
 struct PairedRows {
     /// A SELECT that yields the pairs.
     let select: String
-    /// The columns that `d0`, `d1`, ... stand for.
+    /// The columns that `d0`, `d1`, ... stand for; of a very wide table the last stands for all further ones.
     let compared: [String]
 
     /// - Parameters:
@@ -21,20 +21,34 @@ struct PairedRows {
         let session = backend.session
         let comparison = ColumnComparison(session: session)
         let types = try comparison.types(of: backend.quoted(table))
-        compared = columns.filter { $0 != key }
-        let flags = compared.enumerated().map { index, column in
+        let others = columns.filter { $0 != key }
+        // PostgreSQL has at most 1,664 columns in a row, and a pair has a flag and two values of each.
+        let limit = session.dialect == .sqlite ? others.count : 500
+        let (single, rest) = (others.prefix(limit), others.dropFirst(limit))
+        var flags = single.enumerated().map { index, column in
             let name = column.quotedIdentifier
             return "(\(comparison.differs("e.\(name)", "t.\(name)", type: types[column]))) AS d\(index)"
         }
         let values =
             !showsValues
             ? []
-            : compared.enumerated().flatMap { index, column in
+            : single.enumerated().flatMap { index, column in
                 let name = column.quotedIdentifier
                 return ["e.\(name) AS e\(index)", "t.\(name) AS t\(index)"]
             }
         let key = key.quotedIdentifier
-        let list = columns.map(\.quotedIdentifier).joined(separator: ", ")
+        var list = ([key] + single.map(\.quotedIdentifier)).joined(separator: ", ")
+        if rest.isEmpty {
+            compared = Array(single)
+        } else {
+            // As one text that tells NULL and the empty text apart, of both sides in the table's types.
+            let texts = rest.map { column in
+                types[column].map { "CAST(\(column.quotedIdentifier) AS \($0))" } ?? column.quotedIdentifier
+            }
+            list += ", CAST(ROW(\(texts.joined(separator: ", "))) AS text) AS migrator_rest"
+            flags.append("(e.migrator_rest COLLATE \"C\" IS DISTINCT FROM t.migrator_rest) AS d\(single.count)")
+            compared = single + ["one of \(rest.count) further columns"]
+        }
         let filter = condition.map { " WHERE \($0)" } ?? ""
         let conditions = [condition, judged].compactMap(\.self).map { "(\($0))" }
         let tableFilter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")

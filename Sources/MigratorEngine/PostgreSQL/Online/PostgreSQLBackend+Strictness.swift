@@ -143,12 +143,14 @@ extension PostgreSQLBackend {
 
     /// - Parameters:
     ///   - rows: a table, or a SELECT in parentheses.
-    ///   - isTolerant: a demand on columns that the SELECT does not yield is left for later.
+    ///   - isTolerant: a demand on columns that the SELECT does not yield, or on the table's row type, is left for later.
     /// - Throws: `MigratorError`, status difference, with keys and demands.
     private func refuseBreaking(
         _ demands: [TargetStrictness.Demand], _ rows: String, _ move: Move, isTolerant: Bool = false
     ) throws {
         let key = move.key.quotedIdentifier
+        // A CHECK may name the row as a whole.
+        let alias = move.target.name.quotedIdentifier
         var count = 0
         var details: [String] = []
         for demand in demands {
@@ -156,11 +158,11 @@ extension PostgreSQLBackend {
             do {
                 broken = try session.query(
                     """
-                    SELECT r.\(key)::text AS key, count(*) OVER () AS total FROM \(rows) AS r WHERE \(demand.broken)
-                    ORDER BY r.\(key) LIMIT 10
+                    SELECT \(key)::text AS key, count(*) OVER () AS total FROM \(rows) AS \(alias)
+                    WHERE \(demand.broken) ORDER BY \(alias).\(key) LIMIT 10
                     """)
             } catch {
-                guard isTolerant, error.sqlState == "42703" else { throw error }
+                guard isTolerant, error.sqlState?.hasPrefix("42") == true else { throw error }
                 continue
             }
             count += broken.first?.int("total") ?? 0

@@ -95,13 +95,13 @@ struct TargetStrictness: Equatable {
         var words: String
     }
 
-    /// Those that the old and the new shape's tables can be asked about alike; of rows under the alias `r`.
+    /// Those that the old and the new shape's tables can be asked about alike; of rows under the target's name.
     var demands: [Demand] {
         checks.map {
             Demand(broken: "(\($0.condition)) IS FALSE", words: "\($0.name.quotedIdentifier) \($0.definition)")
         }
             + notNull.map {
-                Demand(broken: "r.\($0.quotedIdentifier) IS NULL", words: "\($0.quotedIdentifier) may not be NULL")
+                Demand(broken: "\($0.quotedIdentifier) IS NULL", words: "\($0.quotedIdentifier) may not be NULL")
             }
     }
 
@@ -109,7 +109,7 @@ struct TargetStrictness: Equatable {
     var lengthDemands: [Demand] {
         lengths.map {
             Demand(
-                broken: "rtrim(substr(r.\($0.column.quotedIdentifier)::text, \($0.limit + 1)), ' ') <> ''",
+                broken: "rtrim(substr(\($0.column.quotedIdentifier)::text, \($0.limit + 1)), ' ') <> ''",
                 words: "\($0.column.quotedIdentifier) is longer than \($0.type)")
         }
     }

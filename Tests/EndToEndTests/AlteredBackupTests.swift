@@ -83,6 +83,36 @@ import Testing
         try migrate(["verify"], on: store).checked()
     }
 
+    /// Gone, changed, or another's: the backup of an upgrade that was taken back is nothing that the next one rests on.
+    @Test(
+        arguments: ["DROP TABLE direct_messages_backup", "DELETE FROM direct_messages_backup WHERE id = 1"],
+        Dialect.allCases
+    ) func `do not stand in the way of the next upgrade`(_ statement: String, _ dialect: Dialect) throws {
+        let store = try upgraded(dialect)
+        try migrate(["downgrade", "0001"], on: store).checked()
+        try store.run(statement)
+        try store.run("DELETE FROM direct_messages WHERE id = 9")
+        try migrate(["upgrade", "0002"], on: store).checked()
+        let verify = try migrate(["backups", "verify"], on: store)
+        #expect(verify.status == (statement.hasPrefix("DROP") ? 0 : 2), "\(verify.standardOutput)")
+        let current = verify.standardOutput.split(separator: "\n").filter { $0.contains(" direct_messages_backup:") }
+        #expect(current.count == 1 && current[0].hasPrefix("ok"), "\(verify.standardOutput)")
+    }
+
+    @Test(arguments: Dialect.allCases) func `that are another's table by now are not taken for older ones`(
+        _ dialect: Dialect
+    ) throws {
+        let store = try upgraded(dialect)
+        try migrate(["downgrade", "0001"], on: store).checked()
+        try store.run(Self.faults[0].statement)
+        let before = try store.state()
+        let refused = try migrate(["upgrade", "0002", "--mode", "window"], on: store)
+        #expect(refused.status == 4 && refused.errorCode == "backup-exists", "\(refused.standardError)")
+        #expect(try store.state() == before)
+        try migrate(["upgrade", "0002", "--set-aside"], on: store).checked()
+        try migrate(["backups", "verify"], on: store).checked()
+    }
+
     // MARK: What a downgrade takes from them
 
     private static let narrowing = """

@@ -49,7 +49,9 @@ extension OnlineWork {
     /// What is looked at last before a cut-over, while nothing is lost yet.
     func refuseBroken() throws {
         try executor.refuseUnsound(work: revision, consequence: "nothing was cut over")
-        for backup in try executor.backend.ledger.backups() where backup.revision == context.revision {
+        // Those of an upgrade before, which was taken back, are nothing that this one rests on.
+        for backup in try executor.backend.ledger.backups()
+        where backup.revision == context.revision && backup.runID >= revision.attempt {
             let result = try BackupCheck.result(of: backup, backend: executor.backend)
             guard result.verdict == .differences else { continue }
             throw MigratorError(

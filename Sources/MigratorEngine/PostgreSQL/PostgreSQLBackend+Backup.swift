@@ -123,25 +123,32 @@ extension PostgreSQLBackend {
 
     // MARK: Names in the way
 
-    /// Frees a name for a new backup: a registered older one is renamed, an unregistered relation is refused or set aside.
+    /// Frees a name for a new backup: a registered older one is renamed, another relation is refused or set aside. What
+    /// was registered under the name and is not there any more is forgotten, or it would be taken for the new one.
     func makeRoom(for table: TableName, context: StepContext) throws -> [String] {
-        guard let occupant = try catalog.relation(table) else { return [] }
-        let older = try ledger.backups().first { $0.schema == occupant.schema && $0.name == occupant.name }
-        if let older {
-            let name = try freeName(
-                Self.truncated(occupant.name, suffix: "_\(context.runID)"), in: occupant.schema)
-            try session.execute("ALTER TABLE \(occupant.quoted) RENAME TO \(name.quotedIdentifier)")
-            try ledger.renameBackup(older.id, to: name)
-            return ["older backup \(occupant.name) renamed \(name)"]
-        }
-        guard context.options.setsAside, occupant.isTable else {
+        let occupant = try catalog.relation(table)
+        let place = occupant?.schema ?? table.schema ?? schema
+        let registered = try ledger.backups().filter { $0.schema == place && $0.name == table.name }
+        let columns = try occupant.map { try catalog.columns(of: $0.oid).map(\.name) } ?? []
+        let older = occupant?.isTable == true ? registered.last { $0.columns.allSatisfy(columns.contains) } : nil
+        if let occupant, older == nil, !context.options.setsAside || !occupant.isTable {
             throw MigratorError(
                 "backup-exists", .refused,
                 "the \(occupant.kindName) \"\(occupant.name)\" is in the way of a backup, and migrator did not make it",
                 hint: occupant.isTable
                     ? "look at it, then rename it, or let --set-aside do so" : "rename or drop it")
         }
-        return [try setAside(occupant, context: context)]
+        var details: [String] = []
+        for lost in registered where lost.id != older?.id {
+            try ledger.setBackupRemoved(lost.id)
+            details.append("older backup \(lost.name) was not there any more: forgotten")
+        }
+        guard let occupant else { return details }
+        guard let older else { return try details + [setAside(occupant, context: context)] }
+        let name = try freeName(Self.truncated(occupant.name, suffix: "_\(context.runID)"), in: occupant.schema)
+        try session.execute("ALTER TABLE \(occupant.quoted) RENAME TO \(name.quotedIdentifier)")
+        try ledger.renameBackup(older.id, to: name)
+        return details + ["older backup \(occupant.name) renamed \(name)"]
     }
 
     public func checkBackup(of table: TableName, context: StepContext) throws {

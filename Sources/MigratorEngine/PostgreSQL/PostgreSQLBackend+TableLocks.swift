@@ -140,18 +140,22 @@ extension PostgreSQLBackend {
         let exclusive = locks.filter { $0.mode == .accessExclusive }.map { String($0.oid) }
         return try session.query(
             """
-            SELECT c.relname, l.pid, a.usename, a.application_name,
+            SELECT DISTINCT ON (a.xact_start, c.relname, l.pid, p.gid)
+                   c.relname, l.pid, p.gid, a.usename, a.application_name,
                    regexp_replace(left(a.query, 80), '\\s+', ' ', 'g') AS query,
                    round(extract(epoch FROM clock_timestamp() - a.xact_start)) AS age, a.state
             FROM pg_catalog.pg_locks l
             JOIN pg_catalog.pg_class c ON c.oid = l.relation
             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+            LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL AND x.pid IS NULL
+                AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+            LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
             WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
             AND (l.relation = ANY ($2::oid[]) OR (l.relation = ANY ($1::oid[])
                  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
                  OR l.relation = to_regclass($3) AND l.mode = 'RowShareLock')
-            ORDER BY a.xact_start LIMIT 10
+            ORDER BY a.xact_start, c.relname, l.pid, p.gid LIMIT 10
             """,
             [
                 .text(oids), .text("{" + exclusive.joined(separator: ",") + "}"),
@@ -160,7 +164,8 @@ extension PostgreSQLBackend {
         ).map { row in
             let table = (row.text("relname") ?? "").quotedIdentifier
             return row.text("pid") == nil
-                ? "\(table) is held by a prepared transaction" : "\(table) is held by \(Self.serverProcess(row))"
+                ? "\(table) is held by a prepared transaction" + (row.text("gid").map { ": \($0.quotedLiteral)" } ?? "")
+                : "\(table) is held by \(Self.serverProcess(row))"
         }
     }
 

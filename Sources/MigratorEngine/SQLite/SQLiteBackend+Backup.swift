@@ -110,8 +110,15 @@ extension SQLiteBackend {
         return (made.rows, made.hash)
     }
 
-    /// A registered older backup gets its run's number; an unregistered table is refused or set aside.
+    /// A registered older backup gets its run's number; another table is refused or set aside. What was registered under
+    /// the name and is not there any more is forgotten, or it would be taken for the new one.
     func makeRoom(for name: String, context: StepContext) throws {
+        let registered = try ledger.backups().filter { isSameName($0.name, name) }
+        let columns = try table(name)?.columns.map(\.name) ?? []
+        let older = registered.last { $0.columns.allSatisfy(columns.contains) }
+        func forget() throws {
+            for lost in registered where lost.id != older?.id { try ledger.setBackupRemoved(lost.id) }
+        }
         guard let existing = try table(name) else {
             let taken = try session.scalar(
                 "SELECT count(*) FROM main.sqlite_schema WHERE name = $1 COLLATE NOCASE", [.text(name)])
@@ -120,9 +127,11 @@ extension SQLiteBackend {
                     "backup-exists", .refused, "\"\(name)\" exists and is not a table",
                     hint: "rename it")
             }
+            try forget()
             return
         }
-        if let older = try ledger.backups().first(where: { isSameName($0.name, name) }) {
+        if let older {
+            try forget()
             let newName = try freeName("\(name)_\(older.runID)")
             try session.execute("ALTER TABLE \(existing.qualified) RENAME TO \(newName.quotedIdentifier)")
             try ledger.renameBackup(older.id, to: newName)
@@ -134,6 +143,7 @@ extension SQLiteBackend {
                 "the table \"\(name)\" exists and is no backup of this tool: it will not be overwritten",
                 hint: "look at it, then rename it or run again with --set-aside")
         }
+        try forget()
         _ = try setAside(existing, context: context)
     }
 

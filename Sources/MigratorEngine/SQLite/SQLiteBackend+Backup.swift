@@ -37,6 +37,7 @@ extension SQLiteBackend {
     private func makeBackup(
         of source: SQLiteTable, kind: BackupRecord.Kind, context: StepContext
     ) throws -> StepOutcome {
+        try requireIdentity(of: source)
         let name = "\(source.name)_backup"
         try makeRoom(for: name, context: context)
         try createLike(source, named: name)

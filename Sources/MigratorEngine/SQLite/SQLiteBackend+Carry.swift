@@ -79,10 +79,7 @@ extension SQLiteBackend {
     /// - Throws: `MigratorError`, status refused, where values stay behind that no backup of this revision holds.
     func refuseLoss(_ carried: SQLiteCarried, of source: SQLiteTable, _ move: Move, context: StepContext) throws {
         let names = carried.left.map(\.name)
-        let isKept = try ledger.backups().contains { backup in
-            backup.revision == context.revision && backup.kind == .table && isSameName(backup.source, source.name)
-        }
-        guard !names.isEmpty, !isKept else { return }
+        guard !names.isEmpty, try !isKept(source, context: context) else { return }
         let condition = names.map { "\($0.quotedIdentifier) IS NOT NULL" }.joined(separator: " OR ")
         let rows = try session.scalar("SELECT count(*) FROM \(source.qualified) WHERE \(condition)").asInt ?? 0
         guard rows > 0 else { return }
@@ -90,6 +87,44 @@ extension SQLiteBackend {
             "would-lose-rows", .refused,
             "the copy of \"\(source.name)\" would take away what no backup holds: \(rows.counted("row")) with values in \(names.joined(separator: ", "))",
             hint: "put `-- migrator:backup \(source.name)` before the switch", location: move.mapping?.location)
+    }
+
+    private func isKept(_ source: SQLiteTable, context: StepContext) throws -> Bool {
+        try ledger.backups().contains { backup in
+            backup.revision == context.revision && backup.kind == .table && isSameName(backup.source, source.name)
+        }
+    }
+
+    /// Where the author's SELECT leaves out a column that both tables have, or puts something else in its place, the
+    /// values that the source has there are gone with it.
+    /// - Parameter target: with all its rows, under any name.
+    /// - Throws: `MigratorError`, status refused, where no backup of this revision holds them.
+    func refuseReplacement(
+        of source: SQLiteTable, by target: SQLiteTable, key: String, _ move: Move, context: StepContext
+    ) throws {
+        let shared = source.writable.map(\.name).filter { target.column($0) != nil && !isSameName($0, key) }
+        guard move.mapping != nil, !shared.isEmpty, try !isKept(source, context: context) else { return }
+        let sourceKey = (source.column(key)?.name ?? key).quotedIdentifier
+        func condition(_ name: String) -> String {
+            let column = name.quotedIdentifier
+            return "s.\(column) IS NOT NULL AND NOT \(SQLiteContentHash.sameFunction)(s.\(column), t.\(column))"
+        }
+        func count(_ names: [String]) throws -> Int {
+            try session.scalar(
+                """
+                SELECT count(*) FROM \(source.qualified) AS s JOIN \(target.qualified) AS t
+                    ON t.\(key.quotedIdentifier) = s.\(sourceKey) WHERE \(names.map(condition).joined(separator: " OR "))
+                """
+            ).asInt ?? 0
+        }
+        let rows = try count(shared)
+        guard rows > 0 else { return }
+        let replaced = try shared.filter { try count([$0]) > 0 }
+        throw MigratorError(
+            "would-lose-rows", .refused,
+            "the copy of \"\(source.name)\" would take away what no backup holds: \(rows.counted("row")) with other values in \(replaced.joined(separator: ", "))",
+            hint: "put `-- migrator:backup \(source.name)` before the switch, or let the mapping pass the columns on",
+            location: move.mapping?.location)
     }
 
     /// A column that came or went while the rows were on their way is in no trigger.

@@ -45,6 +45,7 @@ extension SQLiteBackend {
     /// SQLite has no identity that survives a rename: names stand for themselves.
     public func inventory() throws -> [String: InventoryTable] {
         var tables: [String: InventoryTable] = [:]
+        let derived = try derivedTables()
         for row in try session.query(
             """
             SELECT s.name AS name, x.name AS column FROM main.sqlite_schema s JOIN pragma_table_xinfo(s.name) x
@@ -52,7 +53,9 @@ extension SQLiteBackend {
                 AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
             """)
         {
-            guard let name = row.text("name"), let column = row.text("column") else { continue }
+            guard let name = row.text("name"), let column = row.text("column"), !derived.contains(name) else {
+                continue
+            }
             tables[name, default: InventoryTable(schema: schema, name: name, columns: [:])].columns[column] = column
         }
         return tables

@@ -57,6 +57,18 @@ extension SQLiteBackend {
         return nil
     }
 
+    /// Virtual tables that index what another table holds (`content=` of FTS5 and FTS4), and the tables in which virtual
+    /// tables keep what they have: none of them holds rows of its own that a statement could take away.
+    func derivedTables() throws -> Set<String> {
+        let shadows = try session.query(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
+        ).compactMap { $0[0].asText }
+        let indexes = try session.query(
+            "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
+        ).compactMap { row in SQLiteTokens(row.text("sql") ?? "").hasContentElsewhere ? row.text("name") : nil }
+        return Set(shadows + indexes)
+    }
+
     /// A virtual table that has a table's name among its options (`content=` of FTS5) does not follow when that one is
     /// renamed: each search would fail, and nobody would know before.
     func requireUnnamed(_ table: SQLiteTable, isLast: Bool = false, context: StepContext) throws {
@@ -71,7 +83,7 @@ extension SQLiteBackend {
                 "virtual-table-in-the-way", .refused,
                 "the virtual table \(name.quotedIdentifier) reads \(table.name.quotedIdentifier) by its name, which it loses: searches would fail",
                 hint:
-                    "drop \(name.quotedIdentifier) and the triggers that fill it in the script before the switch, and make them again behind it with the new name",
+                    "drop \(name.quotedIdentifier) and the triggers that fill it in the script before the switch, and make them again behind it with the new name (docs/sqlite.md)",
                 details: [sql.split(whereSeparator: \.isWhitespace).joined(separator: " ")])
         }
     }
@@ -120,6 +132,14 @@ extension StepContext {
 }
 
 extension SQLiteTokens {
+    /// `content='name'`, but not `content=''`, which keeps no content at all.
+    fileprivate var hasContentElsewhere: Bool {
+        tokens.indices.dropFirst(2).contains { index in
+            tokens[index - 2] == .word("content") && tokens[index - 1] == .symbol("=")
+                && !["", "''"].contains(tokens[index].text)
+        }
+    }
+
     /// `content='name'` and the like.
     fileprivate func optionsName(_ name: String) -> Bool {
         tokens.indices.dropFirst().contains { index in

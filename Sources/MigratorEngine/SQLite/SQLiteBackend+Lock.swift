@@ -17,7 +17,7 @@ extension SQLiteBackend {
             switch SQLiteMigrationLock.attempt(migrationLockPath, owner: Self.owner) {
             case .taken(let lock):
                 migrationLock = lock
-                return
+                return try waitForWriters(options: options, reporter: reporter)
             case .failed(let reason):
                 throw MigratorError(
                     "lock-file", .unavailable,
@@ -35,6 +35,13 @@ extension SQLiteBackend {
                 usleep(50_000)
             }
         }
+    }
+
+    /// The ledger is written first, in moments: a writer who is at work then is waited for as by every other step.
+    private func waitForWriters(options: RunOptions, reporter: any Reporter) throws {
+        guard !(session is RecordingSession) else { return }
+        try beginPatiently(options: options, reporter: reporter)
+        session.rollback()
     }
 
     public func releaseMigrationLock() {

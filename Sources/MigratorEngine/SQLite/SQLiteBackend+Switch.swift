@@ -91,6 +91,7 @@ extension SQLiteBackend {
         try require(comparison, what: "switch of \(source.name) to \(target.name)")
         let passed = try requireComplete(source: source, target: target, key: key, context: context)
         try refuseLoss(carried, of: source, move, context: context)
+        try refuseReplacement(of: source, by: target, key: key, move, context: context)
         let targetTriggers = try objects("trigger", of: target.name)
         for trigger in targetTriggers { try session.execute("DROP TRIGGER \(main(trigger.name))") }
         // 2

@@ -51,7 +51,7 @@ extension SQLiteBackend {
         }
     }
 
-    private func beginPatiently(options: RunOptions, reporter: any Reporter) throws {
+    func beginPatiently(options: RunOptions, reporter: any Reporter) throws {
         let start = ContinuousClock.now
         let sqlite = session.unwrapped as? SQLiteSession
         let usual = sqlite?.busyTimeout

@@ -106,6 +106,15 @@ extension SQLiteBackend {
         return table
     }
 
+    /// - Throws: where nothing tells the rows of a table apart: columns hide each name of the row id.
+    func requireIdentity(of table: SQLiteTable) throws {
+        guard table.identity.isEmpty else { return }
+        throw MigratorError(
+            "no-row-identity", .refused,
+            "the rows of \"\(table.name)\" cannot be told apart: it has no primary key, and columns named rowid, _rowid_ and oid hide the row id",
+            hint: "rename one of these columns, or declare a primary key")
+    }
+
     /// Indexes (`type` "index") or triggers of a table; automatic indexes have no SQL and are left out.
     func objects(_ type: String, of table: String) throws -> [SQLiteObject] {
         try session.query(

@@ -133,4 +133,78 @@ import Testing
         try migrate(["downgrade", "base", "--mode", mode], on: store, migrations: folders).checked()
         #expect(try RoundTripTests.query(RoundTripTests.named(values, new: "notes", old: ""), in: store) == rows)
     }
+
+    /// Of one revision: notes become letters.
+    private static func lettersScript(_ definition: String, _ mapping: String, backup: Bool) throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
+        try folder.write(
+            """
+            -- migrator:revision 0001
+            -- migrator:revises base
+
+            -- migrator:upgrade
+            \(backup ? "-- migrator:backup notes" : "")
+            CREATE TABLE letters (\(definition));
+            -- migrator:switch notes -> letters key=id\(mapping)
+
+            -- migrator:downgrade
+            -- migrator:switch letters -> notes key=id
+            """, to: "migrations/sqlite/0001_letters.sql")
+        return folder
+    }
+
+    /// What the SELECT does not pass on is in no other place.
+    @Test(arguments: ["window", "online"], ["", ", 'x' AS color", ", upper(color) AS color", ", NULL AS color"])
+    func `values that a SELECT replaces need a backup`(_ mode: String, _ yielded: String) throws {
+        func result(backup: Bool) throws -> (result: CommandResult, store: SQLiteStore) {
+            let store = try SQLiteStore()
+            try store.run(
+                "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT, color TEXT); INSERT INTO notes VALUES (1, 'a', 'red'), (2, 'b', NULL)"
+            )
+            let folder = try Self.lettersScript(
+                "id INTEGER PRIMARY KEY, body TEXT, color TEXT",
+                " mapping=select\nSELECT id, body\(yielded) FROM notes;", backup: backup)
+            return (
+                try migrate(["upgrade", "head", "--mode", mode], on: store, migrations: folder.file("migrations")),
+                store
+            )
+        }
+        let lost = try result(backup: false)
+        #expect(lost.result.status == 4 && lost.result.errorCode == "would-lose-rows", "\(lost.result.standardError)")
+        #expect(lost.result.standardError.contains("1 row with other values in color"), "\(lost.result.standardError)")
+        let rows = try RoundTripTests.query("SELECT color FROM notes ORDER BY id", in: lost.store)
+        #expect(rows.map { $0[0] } == ["red", .null])
+        try result(backup: true).result.checked()
+    }
+
+    @Test(arguments: ["window", "online"]) func `rows that nothing tells apart are refused`(_ mode: String) throws {
+        let store = try SQLiteStore()
+        try store.run("CREATE TABLE notes (id INTEGER, rowid, _rowid_, oid); INSERT INTO notes VALUES (1, 2, 3, 4)")
+        let folder = try Self.lettersScript("id INTEGER, rowid, _rowid_, oid", "", backup: true)
+        let refused = try migrate(
+            ["upgrade", "head", "--mode", mode], on: store, migrations: folder.file("migrations"))
+        #expect(refused.status == 4 && refused.errorCode == "no-row-identity", "\(refused.standardError)")
+    }
+
+    /// From the first write of the ledger on.
+    @Test func `a writer is waited for as long as is said`() throws {
+        let store = try Self.makeStore()
+        // Used by one thread at a time.
+        nonisolated(unsafe) let writer = try store.session()
+        try writer.begin()
+        let clock = ContinuousClock()
+        let start = clock.now
+        for command in [["upgrade", "0002"], ["contract", "0001"]] {
+            let refused = try migrate(command + ["--lock-timeout", "300ms"], on: store)
+            #expect(refused.status == 5 && refused.errorCode == "table-locked", "\(refused.standardError)")
+        }
+        #expect(clock.now - start < .seconds(4))
+        let release = Thread {
+            Thread.sleep(forTimeInterval: 6)
+            writer.rollback()
+        }
+        release.start()
+        try migrate(["upgrade", "0002", "--lock-timeout", "60s"], on: store).checked()
+        #expect(clock.now - start > .seconds(5))
+    }
 }

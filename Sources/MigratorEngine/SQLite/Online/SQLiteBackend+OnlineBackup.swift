@@ -79,6 +79,7 @@ extension SQLiteBackend {
 
     public func checkBackup(of table: TableName, context: StepContext) throws {
         guard let source = try self.table(table) else { return }
+        try requireIdentity(of: source)
         try session.savepoint(keeping: false) { try makeRoom(for: "\(source.name)_backup", context: context) }
     }
 }

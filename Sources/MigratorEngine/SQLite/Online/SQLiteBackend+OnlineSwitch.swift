@@ -70,6 +70,7 @@ extension SQLiteBackend {
                 if try !NegativeControl.comparison.isLeftOut && rowCount(source.name) != rowCount(target.name) {
                     passed = try requireComplete(source: source, target: target, key: key, context: context)
                 }
+                try refuseReplacement(of: source, by: target, key: key, move, context: context)
                 try removeStep(kind: "move", context: context)
                 let target = try show(target, as: name)
                 var record = try switchRecord(

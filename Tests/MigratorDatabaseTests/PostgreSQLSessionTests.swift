@@ -157,7 +157,7 @@ struct Stop: Error {}
         #expect(try session.scalar("SELECT sum(a) FROM t") == "2")
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func aCopyInsideABatchDoesNotHang() throws {
         try session.execute("CREATE TEMP TABLE t (a int)")
         let error = try databaseError { try session.execute("SELECT 1; COPY t FROM STDIN; SELECT 2") }

@@ -30,7 +30,7 @@ public struct CommandResult: Sendable {
 /// - Parameter environment: all of it; nil gives the test process's own.
 public func run(
     _ executable: String, _ arguments: [String] = [], environment: [String: String]? = nil,
-    standardInput: String = "", workingFolder: String? = nil, timeout: Duration = .seconds(120)
+    standardInput: String = "", workingFolder: String? = nil, timeout: Duration = .seconds(300)
 ) throws -> CommandResult {
     try RunningCommand(
         executable, arguments, environment: environment, standardInput: standardInput,
@@ -124,7 +124,7 @@ public final class RunningCommand: @unchecked Sendable {
     }
 
     /// Waits for the end; after `timeout` the process group is killed.
-    public func wait(timeout: Duration = .seconds(120)) throws -> CommandResult {
+    public func wait(timeout: Duration = .seconds(300)) throws -> CommandResult {
         if let collected { return collected }
         let deadline = ContinuousClock.now + timeout
         var status: Int32 = 0

@@ -33,7 +33,7 @@ public enum MigratorBinary {
 
     public static func run(
         _ arguments: [String], environment additions: [String: String] = [:], standardInput: String = "",
-        workingFolder: String? = nil, timeout: Duration = .seconds(120)
+        workingFolder: String? = nil, timeout: Duration = .seconds(300)
     ) throws -> CommandResult {
         try MigratorTestSupport.run(
             path, arguments, environment: environment(adding: additions), standardInput: standardInput,

@@ -126,7 +126,7 @@ public final class PostgreSQLServer: Sendable {
     @discardableResult
     public func run(
         _ tool: String, _ arguments: [String], standardInput: String = "",
-        timeout: Duration = .seconds(120)
+        timeout: Duration = .seconds(300)
     ) throws -> CommandResult {
         try MigratorTestSupport.run(
             bin(tool), arguments, environment: installation.environment, standardInput: standardInput,

@@ -76,7 +76,7 @@ import Testing
                 killed += 1
                 running.signal(SIGKILL)
             }
-            let result = try running.wait(timeout: .seconds(120))
+            let result = try running.wait()
             if result.status == 0 { return [] }
             if result.status == 128 + SIGKILL { continue }
             return ["\(command): exit \(result.status) \(result.standardError)"]

@@ -34,7 +34,7 @@ struct Disturbance {
     mutating func persist(_ arguments: [String], limit: Int, environment: [String: String] = [:]) throws -> [String] {
         let end = max(0, left - limit)
         var isAfterKill = false
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(300)
         while ContinuousClock.now < deadline {
             let start = ContinuousClock.now
             let running = try MigratorBinary.start(arguments, environment: environment)
@@ -52,7 +52,7 @@ struct Disturbance {
                 default: try cutWriter()
                 }
             }
-            let result = try running.wait(timeout: .seconds(120))
+            let result = try running.wait()
             if result.status == 128 + SIGKILL, wasKilled {
                 kills += 1
                 left -= 1

@@ -74,6 +74,7 @@ extension PostgreSQLBackend {
             conflict =
                 "DO UPDATE SET \(updated) WHERE \(raise.rank(of: "excluded.\(column)")) > \(raise.rank(of: "t.\(column)"))"
         }
+        // In order, so that two batches never wait for each other crosswise, and ids are the same whatever the plan is.
         // A row that is there already would draw a value from a sequence for nothing.
         let join = ensure.on.map { "known.\($0.quotedIdentifier) = mapping.\($0.quotedIdentifier)" }
         let absent =
@@ -84,7 +85,7 @@ extension PostgreSQLBackend {
             \(shadow) INSERT INTO \(quoted(ensure.target)) AS t (\(mapping.columnList))
             SELECT \(mapping.columnList) FROM (
             \(ensure.mapping.text)
-            ) AS mapping \(absent) \(shadow.isEmpty ? "" : "ORDER BY \(on)") ON CONFLICT (\(on)) \(conflict)
+            ) AS mapping \(absent) ORDER BY \(on) ON CONFLICT (\(on)) \(conflict)
             """
     }
 

@@ -48,7 +48,7 @@ extension Migrator {
         var pruning = Pruning()
         try work(options) { executor in
             let all = try self.backend.ledger.backups()
-            var chosen: [BackupRecord]
+            let chosen: [BackupRecord]
             if names.isEmpty {
                 guard let age else {
                     throw MigratorError(

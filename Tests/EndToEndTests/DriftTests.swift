@@ -17,13 +17,18 @@ import Testing
         "ALTER TABLE users ADD COLUMN by_hand text",
     ]
 
-    @Test(arguments: changes, ["window", "online"]) func `goes back along with the table`(
-        _ change: String, _ mode: String
-    ) throws {
+    private func upgraded(to target: String) throws -> PostgreSQLStore {
         let store = try PostgreSQLStore()
         try migrate(["upgrade", "0001"], on: store).checked()
         try store.run(sampleMessages)
-        try migrate(["upgrade", "head"], on: store).checked()
+        try migrate(["upgrade", target], on: store).checked()
+        return store
+    }
+
+    @Test(arguments: changes, ["window", "online"]) func `goes back along with the table`(
+        _ change: String, _ mode: String
+    ) throws {
+        let store = try upgraded(to: "head")
         try store.run(
             "CREATE FUNCTION by_hand() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \(change)")
         let downgrade = try migrate(["downgrade", "0001", "--mode", mode], on: store)
@@ -75,10 +80,7 @@ import Testing
     @Test(arguments: occupants, ["window", "online"]) func `under the old name is neither dropped nor run into`(
         _ occupant: String, _ mode: String
     ) throws {
-        let store = try PostgreSQLStore()
-        try migrate(["upgrade", "0001"], on: store).checked()
-        try store.run(sampleMessages)
-        try migrate(["upgrade", "0002"], on: store).checked()
+        let store = try upgraded(to: "0002")
         try store.run("DROP VIEW direct_messages; \(occupant)")
         let before = try store.state()
         let isView = occupant.contains("VIEW")

@@ -169,6 +169,12 @@ extension SQLiteBackend {
         if let word = forbidden.intersection(words).sorted().first { return "it uses \(word.uppercased())" }
         let volatile: Set = ["current_timestamp", "current_date", "current_time"]
         if let word = volatile.intersection(words).sorted().first { return "\(word.uppercased()) changes" }
+        // In a trigger no name has a schema (see SQLiteTriggerMapping).
+        if let index = tokens.indices.dropLast(2).first(where: {
+            tokens[$0] == .word("main") && tokens[$0 + 1] == .symbol(".")
+        }) {
+            return "it says main.\(tokens[index + 2].text), which a connection that has the file attached cannot read"
+        }
         var arms: [[SQLiteTokens.Token]] = [[]]
         for token in tokens {
             if token == .word("union") { arms.append([]) } else { arms[arms.count - 1].append(token) }

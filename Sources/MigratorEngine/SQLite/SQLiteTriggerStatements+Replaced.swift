@@ -30,7 +30,7 @@ struct SQLiteReplacedRows {
         self.steps = followed
     }
 
-    private var noted: String { "FROM main.\(Self.table) WHERE source = \(source.name.quotedLiteral)" }
+    private var noted: String { "FROM \(Self.table) WHERE source = \(source.name.quotedLiteral)" }
     private var forget: String { "DELETE FROM \(Self.table) WHERE source = \(source.name.quotedLiteral)" }
     private var columns: [String] { Array(Set(steps.compactMap(\.followedColumn))).sorted() }
 
@@ -46,7 +46,7 @@ struct SQLiteReplacedRows {
                 """
                 INSERT INTO \(Self.table) (source, name, value)
                 SELECT \(source.name.quotedLiteral), \($0.quotedLiteral), s.\($0.quotedIdentifier)
-                FROM \(source.qualified) AS s WHERE \(same.joined(separator: " OR "))
+                FROM \(source.name.quotedIdentifier) AS s WHERE \(same.joined(separator: " OR "))
                 """
             }
     }
@@ -59,7 +59,7 @@ struct SQLiteReplacedRows {
                 let key = step.step.kind == "backup" ? quoted : step.key
                 return """
                     DELETE FROM \(step.name) WHERE \(key) IN (SELECT value \(noted) AND name = \(column.quotedLiteral))
-                        AND NOT EXISTS (SELECT 1 FROM \(source.qualified) AS s WHERE s.\(quoted) = \(step.name).\(key))
+                        AND NOT EXISTS (SELECT 1 FROM \(source.name.quotedIdentifier) AS s WHERE s.\(quoted) = \(step.name).\(key))
                     """
             }
         } + [forget]

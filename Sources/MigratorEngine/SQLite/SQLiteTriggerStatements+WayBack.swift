@@ -29,7 +29,7 @@ extension SQLiteTriggerStatements {
     private func agrees(_ row: String, where sameRow: String) -> String {
         let same = there.columns.map { "f.\($0.quotedIdentifier) IS t.\($0.quotedIdentifier)" }
         return """
-            EXISTS (SELECT 1 FROM (\(asMeant(row))) AS f JOIN (SELECT * FROM \(source.qualified) WHERE \(sameRow)) AS t
+            EXISTS (SELECT 1 FROM (\(asMeant(row))) AS f JOIN (SELECT * FROM \(source.name.quotedIdentifier) WHERE \(sameRow)) AS t
                 ON \(same.joined(separator: " AND ")))
             """
     }
@@ -93,7 +93,7 @@ extension SQLiteTriggerStatements {
         statements.append(
             """
             INSERT INTO \(name) (\(list)) SELECT \(list) FROM (\(mapped)) AS m
-            WHERE NOT EXISTS (SELECT 1 FROM \(target.qualified) AS s WHERE s.\(key) = m.\(key))
+            WHERE NOT EXISTS (SELECT 1 FROM \(name) AS s WHERE s.\(key) = m.\(key))
             """)
         if !others.isEmpty { statements += [changes(event, join: "JOIN")] + evened }
         if event == .insert {
@@ -101,7 +101,7 @@ extension SQLiteTriggerStatements {
             statements.append(
                 """
                 SELECT RAISE(ABORT, \(takenID(in: target)))
-                WHERE EXISTS (SELECT 1 FROM \(target.qualified) AS s WHERE s.\(key) = NEW.\(key))
+                WHERE EXISTS (SELECT 1 FROM \(name) AS s WHERE s.\(key) = NEW.\(key))
                     AND NOT EXISTS (SELECT 1 FROM (\(asMeant("NEW"))) AS f)
                 """)
         }
@@ -137,7 +137,7 @@ extension SQLiteTriggerStatements {
             DELETE FROM \(name) WHERE \(oldKey)
                 AND NOT EXISTS (SELECT 1 FROM (\(mapping.over(where: oldKey))) AS m)
                 AND EXISTS (SELECT 1 FROM (\(mapping.over(oldRow))) AS m)
-                AND EXISTS (SELECT 1 FROM (\(asMeant("OLD"))) AS f LEFT JOIN \(source.qualified) AS t ON t.\(oldKey)
+                AND EXISTS (SELECT 1 FROM (\(asMeant("OLD"))) AS f LEFT JOIN \(source.name.quotedIdentifier) AS t ON t.\(oldKey)
                     WHERE t.\(key) IS NULL OR NOT (\(same.joined(separator: " AND "))))
             """
     }
@@ -168,7 +168,7 @@ extension SQLiteTriggerStatements {
         return [
             """
             SELECT RAISE(ABORT, \(takenID(in: target)))
-            WHERE EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE t.\(key) = NEW.\(key))
+            WHERE EXISTS (SELECT 1 FROM \(name) AS t WHERE t.\(key) = NEW.\(key))
                 AND NOT EXISTS (SELECT 1 FROM (\(mapping.over(where: "\(key) = NEW.\(key)"))) AS m)
             """
         ]
@@ -181,13 +181,13 @@ extension SQLiteTriggerStatements {
     /// insert rows that get there and then others; where one of old code does, the next update makes it good.
     var raisedSequence: [String] {
         guard keepsIDs else { return [] }
-        let isAbsent = "NOT EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE t.\(key) = NEW.\(key))"
-        let sequence = "(SELECT seq FROM main.sqlite_sequence WHERE name = \(target.name.quotedLiteral))"
+        let isAbsent = "NOT EXISTS (SELECT 1 FROM \(name) AS t WHERE t.\(key) = NEW.\(key))"
+        let sequence = "(SELECT seq FROM sqlite_sequence WHERE name = \(target.name.quotedLiteral))"
         let refusal =
             "migrator: rows of \(source.name) that are led to \(target.name) and others cannot be inserted by one statement"
         let refused = """
             SELECT RAISE(ABORT, \(refusal.quotedLiteral))
-            WHERE \(isAbsent) AND (SELECT max(\(key)) FROM \(target.qualified)) > \(sequence)
+            WHERE \(isAbsent) AND (SELECT max(\(key)) FROM \(name)) > \(sequence)
             """
         return (step.leadsBack ? [refused] : []) + [
             "UPDATE sqlite_sequence SET seq = NEW.\(key) WHERE name = \(target.name.quotedLiteral) AND seq < NEW.\(key) AND \(isAbsent)"
@@ -198,7 +198,7 @@ extension SQLiteTriggerStatements {
     var evenSequences: [String] {
         guard keepsIDs else { return [] }
         let both = "name IN (\(source.name.quotedLiteral), \(target.name.quotedLiteral))"
-        let highest = "(SELECT max(seq) FROM main.sqlite_sequence WHERE \(both))"
+        let highest = "(SELECT max(seq) FROM sqlite_sequence WHERE \(both))"
         return [
             "UPDATE sqlite_sequence SET seq = \(highest) WHERE \(both) AND seq < \(highest)",
             "UPDATE sqlite_sequence SET seq = NEW.\(key) WHERE \(both) AND seq < NEW.\(key) AND OLD.\(key) IS NOT NEW.\(key)",

@@ -1,7 +1,7 @@
 import MigratorDatabase
 import MigratorScript
 
-/// What one step does in the triggers of its source. Names in a trigger's INSERT, UPDATE and DELETE are unqualified.
+/// What one step does in the triggers of its source. No name in them has a schema: see `SQLiteTriggerMapping`.
 struct SQLiteTriggerStatements {
     let step: SQLiteTriggerStep
     let source: SQLiteTable
@@ -113,7 +113,7 @@ struct SQLiteTriggerStatements {
                         UNION
                         SELECT w.\(parent) FROM above JOIN (\(whole)) AS w ON w.\(key) = above.id
                         WHERE w.\(parent) IS NOT NULL
-                            AND NOT EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE t.\(key) = above.id))
+                            AND NOT EXISTS (SELECT 1 FROM \(name) AS t WHERE t.\(key) = above.id))
                     SELECT id FROM above)
                 ON CONFLICT (\(key)) DO NOTHING
                 """
@@ -125,7 +125,7 @@ struct SQLiteTriggerStatements {
         let columns = columnList((source.rowid.map { [$0] } ?? []) + step.columns)
         return [
             "DELETE FROM \(name) WHERE \(Self.sameRow(source, "NEW"))",
-            "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(source.qualified) WHERE \(Self.sameRow(source, "NEW"))",
+            "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(source.name.quotedIdentifier) WHERE \(Self.sameRow(source, "NEW"))",
         ]
     }
 
@@ -159,14 +159,14 @@ struct SQLiteTriggerStatements {
             statements.append(
                 """
                 INSERT INTO \(name) (\(list)) SELECT \(list) FROM (\(mapped)) AS m
-                WHERE NOT EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE t.\(key) = m.\(key))
+                WHERE NOT EXISTS (SELECT 1 FROM \(name) AS t WHERE t.\(key) = m.\(key))
                 """)
         }
         // INSERT OR IGNORE of the application would make the statements above pass over what they cannot write.
         return statements + [
             """
             SELECT RAISE(ABORT, \("migrator: a row of \(source.name) cannot be brought to \(target.name)".quotedLiteral))
-            WHERE EXISTS (SELECT 1 FROM (\(mapped)) AS m LEFT JOIN \(target.qualified) AS t ON t.\(key) = m.\(key)
+            WHERE EXISTS (SELECT 1 FROM (\(mapped)) AS m LEFT JOIN \(name) AS t ON t.\(key) = m.\(key)
                 WHERE t.\(key) IS NULL OR NOT (\(same)))
             """
         ]
@@ -212,7 +212,7 @@ struct SQLiteTriggerStatements {
             """
             SELECT RAISE(ABORT, \("migrator: a row of \(source.name) has no row in \(target.name)".quotedLiteral))
             WHERE EXISTS (SELECT 1 FROM (\(mapped)) AS m WHERE \(Self.isComplete(step, "m"))
-                AND NOT EXISTS (SELECT 1 FROM \(target.qualified) AS t WHERE \(match)))
+                AND NOT EXISTS (SELECT 1 FROM \(name) AS t WHERE \(match)))
             """,
         ]
     }

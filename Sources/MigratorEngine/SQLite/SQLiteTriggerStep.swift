@@ -39,6 +39,9 @@ struct SQLiteOtherWay: Codable, Equatable {
 }
 
 /// A mapping from one table to another as SELECTs for triggers.
+///
+/// No name has a schema: in a trigger SQLite looks up each in the trigger's own database, and to a connection that has
+/// the file attached, that is not `main`. It could not even read a schema with a trigger that says so.
 struct SQLiteTriggerMapping {
     let text: String?
     let columns: [String]
@@ -61,19 +64,24 @@ struct SQLiteTriggerMapping {
     }
 
     /// Over all rows.
-    var whole: String { "SELECT \(given) FROM \(text.map { "(\($0)\n) AS author" } ?? source.qualified)" }
+    var whole: String { "SELECT \(given) FROM \(text.map { "(\($0)\n) AS author" } ?? source.name.quotedIdentifier)" }
 
-    /// Over those rows that a SELECT of the source's columns yields.
+    /// Over those rows that a SELECT of the source's columns yields. It stands outside of what takes the source's name,
+    /// where that name means the table.
     func over(_ rows: String) -> String {
         guard let text else { return "SELECT \(given) FROM (\(rows)) AS own" }
         return """
             SELECT \(given) FROM (
-            WITH \(source.name.quotedIdentifier) AS (\(rows))
+            WITH migrator_row AS (\(rows))
+            SELECT * FROM (
+            WITH \(source.name.quotedIdentifier) AS (SELECT * FROM migrator_row)
             SELECT * FROM (\(text)
-            ) AS author) AS author
+            ) AS author) AS author) AS author
             """
     }
 
     /// Over those rows of the source that meet a condition.
-    func over(where condition: String) -> String { over("SELECT * FROM \(source.qualified) WHERE \(condition)") }
+    func over(where condition: String) -> String {
+        over("SELECT * FROM \(source.name.quotedIdentifier) WHERE \(condition)")
+    }
 }

@@ -150,11 +150,29 @@ import Testing
         let kept = try run("backups", "prune", "--older-than", "0s").checked()
         #expect(kept.standardOutput.contains("kept old_notes_backup"), "\(kept.standardOutput)")
 
+        func refuse(_ store: any Store, _ code: String, _ status: Int32, mode: String) throws {
+            let before = try store.state()
+            let result = try migrate(
+                ["downgrade", "base", "--mode", mode], on: store, migrations: project.folder.file("m"))
+            #expect(result.status == status && result.errorCode == code, "\(mode): \(result.standardError)")
+            if mode == "window" { #expect(try store.state() == before) }
+        }
         let changed = try store.copy()
         try changed.run("UPDATE old_notes_backup SET colour = 'green' WHERE id = 1")
-        if dialect == .postgresql {
-            let refused = try migrate(["downgrade", "base"], on: changed, migrations: project.folder.file("m"))
-            #expect(refused.status == 2 && refused.errorCode == "backup-differs", "\(refused.standardError)")
+        try refuse(changed, "backup-differs", 2, mode: "window")
+        let pruned = try store.copy()
+        try migrate(["backups", "prune", "old_notes_backup"], on: pruned).checked()
+        try refuse(pruned, "backup-missing", 4, mode: "window")
+        if dialect == .sqlite {
+            try refuse(pruned, "backup-missing", 4, mode: "online")
+            try refuse(changed, "backup-differs", 2, mode: "online")
+            try changed.run("UPDATE old_notes_backup SET colour = 'red' WHERE id = 1")
+            try migrate(
+                ["downgrade", "base", "--mode", "online"], on: changed, migrations: project.folder.file("m")
+            ).checked()
+            #expect(
+                try RoundTripTests.query("SELECT colour FROM old_notes ORDER BY id", in: changed).map { $0[0].asText }
+                    == ["red", "blue"])
         }
 
         try run("downgrade", "base").checked()
@@ -163,6 +181,23 @@ import Testing
         #expect(
             try run("backups", "prune", "--older-than", "0s").checked().standardOutput.contains(
                 "pruned old_notes_backup"))
+    }
+
+    @Test(arguments: Dialect.allCases) func `are not missed where there was nothing to hold`(
+        _ dialect: Dialect
+    ) throws {
+        let store = try dialect.makeStore()
+        try store.run("CREATE TABLE old_notes (id integer PRIMARY KEY, text text, colour text)")
+        try store.run("INSERT INTO old_notes VALUES (1, 'a', NULL), (2, 'b', NULL)")
+        let script = Self.narrowing.replacing("-- migrator:backup old_notes\n", with: "")
+        let project = try Project(["m/\(dialect.rawValue)/0001_notes.sql": script])
+        func run(_ arguments: String...) throws -> CommandResult {
+            try migrate(arguments, on: store, migrations: project.folder.file("m"))
+        }
+        let before = try RoundTripTests.query("SELECT * FROM old_notes ORDER BY id", in: store)
+        try run("upgrade", "head").checked()
+        try run("downgrade", "base").checked()
+        #expect(try RoundTripTests.query("SELECT * FROM old_notes ORDER BY id", in: store) == before)
     }
 
     // MARK: Into another schema

@@ -65,6 +65,31 @@ extension OnlineWork {
 }
 
 extension Backend {
+    /// The backup that holds what a switch has left behind of a table; nil where the revision made none.
+    /// - Parameter values: what a way back takes from it, as a message begins.
+    /// - Throws: `MigratorError`, status refused, where it has been pruned.
+    func backup(behindSwitchOf source: String, revision: String, values: String) throws -> BackupRecord? {
+        let found = try ledger.backups().last {
+            $0.revision == revision && $0.kind == .table && $0.source.lowercased() == source.lowercased()
+        }
+        guard found == nil, try ledger.isLastBackupRemoved(of: source, revision: revision) else { return found }
+        throw MigratorError(
+            "backup-missing", .refused,
+            "\(values), which the new table does not have, were in a backup of \"\(source)\" that has been pruned",
+            hint: "stay with the new table, or bring the database back from a copy of its own")
+    }
+
+    /// Refuses a backup that something has changed.
+    func requireUnchanged(_ backup: BackupRecord, values: String) throws {
+        let result = try BackupCheck.result(of: backup, backend: self)
+        guard result.verdict == .differences else { return }
+        throw MigratorError(
+            "backup-differs", .difference,
+            "\(values) would come from the backup \"\(backup.name)\", which is not what was registered: "
+                + "something has changed it",
+            hint: "bring the backup back as it was", details: [result.summary])
+    }
+
     /// Refuses a table one of whose keys points at nothing, or at one of whose rows a key points that is not there: a
     /// rename would carry that along unseen, since nothing is written again.
     func refuseOrphans(of table: TableName, consequence: String) throws {

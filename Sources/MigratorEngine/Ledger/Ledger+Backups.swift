@@ -47,6 +47,16 @@ extension Ledger {
         }
     }
 
+    /// Whether the last copy of a table that a revision has registered was pruned since.
+    func isLastBackupRemoved(of source: String, revision: String) throws(DatabaseError) -> Bool {
+        try session.query(
+            """
+            SELECT removed_at IS NOT NULL AS is_removed FROM \(table("backup"))
+            WHERE revision = $1 AND kind = $2 AND lower(source) = lower($3) ORDER BY id DESC LIMIT 1
+            """, [.text(revision), .text(BackupRecord.Kind.table.rawValue), .text(source)]
+        ).first?.bool("is_removed") ?? false
+    }
+
     /// Follows a rename: a registered older backup makes room for a new one of the same name.
     public func renameBackup(_ id: Int, to name: String) throws(DatabaseError) {
         try session.run(

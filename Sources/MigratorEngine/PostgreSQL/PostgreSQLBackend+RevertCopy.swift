@@ -129,23 +129,24 @@ extension PostgreSQLBackend {
         guard !left.isEmpty else {
             return ("SELECT \(list.joined(separator: ", ")) FROM (\(mapping.select)\n) AS m", carried)
         }
-        let backup = try ledger.backups().last {
-            $0.revision == context.revision && $0.kind == .table && $0.source == record.source.name
+        let values = "the values of \(left.joined(separator: ", "))"
+        let backup = try backup(behindSwitchOf: record.source.name, revision: context.revision, values: values)
+        guard let backup else {
+            // There was nothing in them, else the upgrade would not have gone without a backup.
+            let empty = old.filter { left.contains($0.name) && !$0.isNotNull }
+            let nulls = empty.map { "NULL::\($0.type) AS \($0.name.quotedIdentifier)" }
+            return (
+                "SELECT \((list + nulls).joined(separator: ", ")) FROM (\(mapping.select)\n) AS m",
+                carried + empty.map(\.name)
+            )
         }
-        guard let backup, left.allSatisfy(backup.columns.contains) else {
+        guard left.allSatisfy(backup.columns.contains) else {
             throw MigratorError(
                 "backup-missing", .refused,
-                "the values of \(left.joined(separator: ", ")), which \"\(record.target.name)\" does not have, are in no registered backup",
+                "\(values), which \"\(record.target.name)\" does not have, are not in the backup \"\(backup.name)\"",
                 hint: "put `-- migrator:backup \(record.source.name)` before the switch; for now, restore the backup")
         }
-        let found = try BackupCheck.result(of: backup, backend: self)
-        guard found.verdict != .differences else {
-            throw MigratorError(
-                "backup-differs", .difference,
-                "the values of \(left.joined(separator: ", ")) would come from the backup \"\(backup.name)\", "
-                    + "which is not what was registered: something has changed it",
-                hint: "bring the backup back as it was", details: [found.summary])
-        }
+        try requireUnchanged(backup, values: values)
         let key = record.key.quotedIdentifier
         let kept = left.map { "b.\($0.quotedIdentifier)" }
         return (

@@ -30,13 +30,14 @@ extension SQLiteBackend {
         try requireKeys(current, key: key)
         // 2. What it held and what was written since.
         let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
+        if let backup = way.backup { try requireUnchanged(backup, values: Self.leftBehind) }
         let list = columnList(way.columns)
         try session.run(
             "INSERT OR IGNORE INTO \(old.qualified) (\(list)) SELECT \(list) FROM (\(way.select)) ORDER BY \(oldKey.quotedIdentifier)"
         )
         let lost = try acceptLoss(of: current, key: key, in: old, oldKey: oldKey, context: context)
         let returned = try returnExceptions(
-            switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
+            way.backup, switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
         // 3. Compared row by row, those aside that cannot be held and those that were never in the target.
         let kept =
             "SELECT * FROM (\(way.select)) AS kept WHERE kept.\(oldKey.quotedIdentifier) IN (SELECT \(oldKey.quotedIdentifier) FROM \(old.qualified))"
@@ -106,7 +107,12 @@ extension SQLiteBackend {
         var columns: [String]
         /// Columns that only the new shape has.
         var dropped: [SQLiteColumn]
+        /// What values or rows come back from.
+        var backup: BackupRecord?
     }
+
+    /// In a sentence about the backup that it comes from.
+    static let leftBehind = "what the switch has left behind"
 
     func wayBack(
         _ move: Move, switched: SQLiteSwitchRecord, from current: SQLiteTable, to old: SQLiteTable, key: String,
@@ -130,11 +136,15 @@ extension SQLiteBackend {
         }
         // Columns that the new shape dropped come from the backup, by key; newer rows get the default.
         let absent = old.writable.filter { column in !columns.contains { isSameName($0, column.name) } }
-        guard !absent.isEmpty else { return WayBack(select: base, columns: columns, dropped: dropped) }
         // Beside a SELECT that does not know them, those that came along come back from where they are.
-        let carried = Set((switched.carried ?? []).map { $0.lowercased() }).filter { current.column($0) != nil }
+        let carried = Set((switched.carried ?? []).map { $0.lowercased() })
+            .intersection(absent.map { $0.name.lowercased() }).filter { current.column($0) != nil }
         dropped.removeAll { carried.contains($0.name.lowercased()) }
-        let backup = try backupOfSource(switched)
+        let isLeftBehind = try absent.count > carried.count || hasExceptions(switched, context)
+        let backup = isLeftBehind ? try backup(behind: switched, context: context) : nil
+        guard !absent.isEmpty else {
+            return WayBack(select: base, columns: columns, dropped: dropped, backup: backup)
+        }
         var list = columns.map { "b.\($0.quotedIdentifier)" }
         for column in absent {
             if carried.contains(column.name.lowercased()) {
@@ -161,13 +171,14 @@ extension SQLiteBackend {
             + (carried.isEmpty ? "" : join(current.qualified, as: "c"))
         return WayBack(
             select: "SELECT \(list.joined(separator: ", ")) FROM (\(base)) AS b\(beside)",
-            columns: columns + absent.map(\.name), dropped: dropped)
+            columns: columns + absent.map(\.name), dropped: dropped, backup: backup)
     }
 
-    private func backupOfSource(_ switched: SQLiteSwitchRecord) throws -> BackupRecord? {
-        try ledger.backups().last { backup in
-            backup.kind == .table && isSameName(backup.source, switched.source)
-                && backup.columns.contains { isSameName($0, switched.key) }
+    private func backup(behind switched: SQLiteSwitchRecord, context: StepContext) throws -> BackupRecord? {
+        let found = try backup(
+            behindSwitchOf: switched.source, revision: context.revision, values: Self.leftBehind)
+        return found.flatMap { backup in
+            backup.columns.contains { isSameName($0, switched.key) } ? backup : nil
         }
     }
 
@@ -192,10 +203,10 @@ extension SQLiteBackend {
 
     /// Rows that no mapping could place were never in the target: the backup has them.
     func returnExceptions(
-        _ switched: SQLiteSwitchRecord, current: SQLiteTable, key: String, old: SQLiteTable, oldKey: String,
-        context: StepContext
+        _ backup: BackupRecord?, _ switched: SQLiteSwitchRecord, current: SQLiteTable, key: String, old: SQLiteTable,
+        oldKey: String, context: StepContext
     ) throws -> Int {
-        guard let backup = try backupOfSource(switched) else { return 0 }
+        guard let backup else { return 0 }
         let columns = old.writable.map(\.name).filter { name in backup.columns.contains { isSameName($0, name) } }
         let list = columnList(columns)
         let quoted = oldKey.quotedIdentifier
@@ -206,5 +217,12 @@ extension SQLiteBackend {
                     WHERE revision = $1 AND table_name = $2)
                 AND NOT EXISTS (SELECT 1 FROM \(current.qualified) c WHERE c.\(key.quotedIdentifier) = k.\(quoted))
             """, [.text(context.revision), .text(switched.source)])
+    }
+
+    private func hasExceptions(_ switched: SQLiteSwitchRecord, _ context: StepContext) throws -> Bool {
+        try session.scalar(
+            "SELECT EXISTS (SELECT 1 FROM \(ledger.table("exception")) WHERE revision = $1 AND table_name = $2)",
+            [.text(context.revision), .text(switched.source)]
+        ).asBool
     }
 }

@@ -133,6 +133,7 @@ extension SQLiteBackend {
                     if let view { try session.execute(view) }
                     let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
                     next.notes["mapping"] = [way.select]
+                    next.notes["backup"] = way.backup.map { [$0.name] }
                     let placement = try placementBack(way.select, from: current, to: old, key: switched.key)
                     try follow(placement, context: context, &next)
                 }
@@ -147,9 +148,12 @@ extension SQLiteBackend {
         let oldKey = placement.key
 
         // 2
+        let backup = try ledger.backups().first { work.checkpoint.notes["backup"]?.contains($0.name) == true }
+        if let backup { try requireUnchanged(backup, values: Self.leftBehind) }
         try backfill(placement, ignoring: true, work)
 
         // 3
+        if let backup { try requireUnchanged(backup, values: Self.leftBehind) }
         let lost = try session.scalar(
             """
             SELECT EXISTS (SELECT 1 FROM \(current.qualified) c WHERE c.\(key.quotedIdentifier) NOT IN
@@ -178,7 +182,7 @@ extension SQLiteBackend {
             let old = try show(old, as: switched.source)
             let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
             let returned = try returnExceptions(
-                switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
+                way.backup, switched, current: current, key: key, old: old, oldKey: oldKey, context: context)
             let archived = try archiveDropped(way, of: current, context: context)
             try passBack(
                 switched, record: record, from: current, to: old, rows: rows, lost: 0, context: context)

@@ -29,6 +29,8 @@ public enum NegativeControl: String, Sendable {
     case rowSecurity = "row-security"
     /// A backup is looked at before it is pruned, exported or restored.
     case backupContent = "backup-content"
+    /// A table to which a subscription writes is neither switched nor followed.
+    case subscriptions = "subscriptions"
 
     #if DEBUG
         private static let leftOut: Set<String> = Set(

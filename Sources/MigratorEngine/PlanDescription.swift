@@ -40,6 +40,7 @@ final class PlanDescription {
         for case .outside(let item, let statement) in Segment.cut(items, script: planned.script, isOnline: isOnline) {
             sent[item.ordinal] = statement
         }
+        if isFirst { try executor.refuseSubscribed(items) }
         for item in items {
             revision.steps.append(try describe(item, sent: sent[item.ordinal], of: work, report: &report))
         }

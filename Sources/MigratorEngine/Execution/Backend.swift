@@ -142,6 +142,9 @@ public protocol Backend: TableAccess {
     /// Indexes that are not valid, constraints that are not validated, triggers that are off: what of `schema`
     /// does not do what its definition says.
     func invalidObjects() throws -> [Difference]
+    /// Refuses tables to which logical replication brings rows: past every trigger, and by a name that a switch takes
+    /// away. SQLite has nothing of the kind.
+    func refuseSubscribed(_ tables: [TableName]) throws
     /// About how many rows and bytes a table has, by the database's own statistics; for plans and progress only.
     /// No rows where the database has not counted them yet.
     func estimatedSize(of table: TableName) throws -> (rows: Int?, bytes: Int?)

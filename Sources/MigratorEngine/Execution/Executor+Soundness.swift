@@ -40,6 +40,12 @@ extension Executor {
             details: Array(left.prefix(10)))
     }
 
+    /// Refuses tables that a subscription of logical replication writes to.
+    func refuseSubscribed(_ items: [FlatItem]) throws {
+        let tables = items.compactMap(\.item.action.followed)
+        if !tables.isEmpty { try backend.refuseSubscribed(tables) }
+    }
+
     private static func name(_ difference: Difference) -> String {
         (difference.table.map { "\($0): " } ?? "") + difference.message
     }

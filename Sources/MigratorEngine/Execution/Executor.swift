@@ -60,6 +60,7 @@ final class Executor {
             let items = FlatItem.flatten(try work.section())
             let segments = Segment.cut(
                 items.filter { !work.done.contains($0.ordinal) }, script: planned.script, isOnline: work.isOnline)
+            if !work.isUndo { try refuseSubscribed(items.filter { !work.done.contains($0.ordinal) }) }
             work.prepareMoves(items, isUpgrade: planned.direction == .upgrade)
             if work.isOnline {
                 if planned.direction == .downgrade {

@@ -29,6 +29,19 @@ struct FlatItem {
     }
 }
 
+extension Action {
+    /// The table that the step replaces, or whose writes it goes on following by triggers.
+    var followed: TableName? {
+        switch self {
+        case .switchTable(let move): move.source
+        case .sync(let sync): sync.source
+        case .ensure(let ensure): ensure.source
+        case .fill(let fill): fill.table
+        default: nil
+        }
+    }
+}
+
 extension Section {
     /// All items, those of `when` blocks included.
     var flatItems: [Item] { FlatItem.flatten(self).map(\.item) }

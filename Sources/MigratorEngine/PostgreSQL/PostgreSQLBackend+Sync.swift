@@ -148,7 +148,10 @@ extension PostgreSQLBackend {
         throw MigratorError(
             "content-differs", .difference,
             "\(what): \(comparison.differenceCount.counted("row differs", "rows differ")); \(nothing)",
-            hint: "look for triggers on the target that change or swallow rows, and for types that lose precision",
+            hint:
+                "look for triggers on the target that change or swallow rows, for types that lose precision, and for writers "
+                + "whose writes fire no trigger (session_replication_role = replica): those are only brought over anew, after "
+                + "`migrator downgrade -1`",
             details: comparison.differences.map {
                 "\($0.table ?? "") \($0.key ?? ""): \($0.message)"
             })

@@ -62,6 +62,8 @@ extension SQLiteBackend {
     }
 
     /// SQLite has no invalid indexes or disabled triggers; an index that lost entries is what `integrity_check` finds.
+    public func refuseSubscribed(_ tables: [TableName]) {}
+
     public func invalidObjects() throws -> [Difference] {
         try session.query("PRAGMA integrity_check(10)").compactMap { row in
             guard let message = row[0].asText, message != "ok" else { return nil }

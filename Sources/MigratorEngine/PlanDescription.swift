@@ -265,7 +265,9 @@ final class PlanDescription {
                 runID: 0, revision: work.planned.script.revision, direction: .upgrade,
                 item: item.ordinal, options: options, reporter: SilentReporter())
             context.script = work.planned.script
-            return try backend.decideStrategy(plan.move, definition: definition, context: context)
+            let decision = try backend.decideStrategy(plan.move, definition: definition, context: context)
+            if isOnline, decision.strategy == .copy { try backend.requireFollowable(plan.move) }
+            return decision
         }
     }
 

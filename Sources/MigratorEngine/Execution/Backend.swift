@@ -189,6 +189,8 @@ public protocol Backend: TableAccess {
     func performOnline(_ work: OnlineWork) throws -> StepOutcome
     /// Runs a statement that cannot run in a transaction; a lock that is not to be had in time is status locked.
     func executeOutside(_ sql: String, options: RunOptions) throws
+    /// Refuses a switch by copy after which the old table could not follow the new one; looks only.
+    func requireFollowable(_ move: Move) throws
     /// Refuses a backup whose name is taken by what is not the tool's; looks only.
     func checkBackup(of table: TableName, context: StepContext) throws
     /// The signals that this role can read now.

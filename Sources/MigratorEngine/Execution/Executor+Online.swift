@@ -25,7 +25,9 @@ extension Executor {
                 switch item.item.action {
                 case .leftovers(let tables): _ = try backend.clearLeftovers(tables, context: context)
                 case .backup(let table): try backend.checkBackup(of: table, context: context)
-                case .switchTable: _ = try decideMove(definedBy: item, work: &tried, isSilent: true)
+                case .switchTable(let move):
+                    let strategy = try decideMove(definedBy: item, work: &tried, isSilent: true)
+                    if strategy == .copy { try backend.requireFollowable(move) }
                 default: break
                 }
             }

@@ -147,14 +147,14 @@ extension PostgreSQLBackend {
         try ledger.removeObject(object.id)
     }
 
-    /// The columns of a unique index that is not partial, as sets.
+    /// The columns of a unique index that is not partial, as sets. A DEFERRABLE one is none that ON CONFLICT can go by.
     func uniqueColumnSets(of table: TableName) throws -> [Set<String>] {
         try session.query(
             """
             SELECT string_agg(quote_ident(a.attname), ',') FROM pg_catalog.pg_index i
             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
             WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-              AND i.indexprs IS NULL
+              AND i.indexprs IS NULL AND i.indimmediate
             GROUP BY i.indexrelid
             """, [.text(quoted(table))]
         ).map { Set(PostgreSQLCatalog.identifiers($0[0].asText)) }
@@ -165,7 +165,24 @@ extension PostgreSQLBackend {
             throw MigratorError(
                 "no-unique-key", .malformedScripts,
                 "\"\(directive)\" needs a primary key or unique constraint of \"\(table)\" on (\(columns.joined(separator: ", ")))",
-                hint: "declare it where the table is created")
+                hint: "declare it where the table is created, and not DEFERRABLE")
         }
+    }
+
+    /// The source follows the target after the cut-over.
+    public func requireFollowable(_ move: Move) throws {
+        try requireImmediateKey(move.key, of: move.source, hint: ", or run with --mode window")
+    }
+
+    /// Refuses a table whose rows are to follow another's writes, and whose key is DEFERRABLE: the trigger would make every
+    /// write of the application fail.
+    func requireImmediateKey(_ key: String, of table: TableName, hint: String = "") throws {
+        guard try columnNames(of: table)?.contains(key) == true, try !uniqueColumnSets(of: table).contains([key]) else {
+            return
+        }
+        throw MigratorError(
+            "key-deferrable", .refused,
+            "the key \"\(key)\" of \"\(table)\" is DEFERRABLE: its rows cannot follow what the application writes",
+            hint: "make the key NOT DEFERRABLE\(hint)")
     }
 }

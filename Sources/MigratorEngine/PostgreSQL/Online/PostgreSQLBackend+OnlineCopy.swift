@@ -17,6 +17,7 @@ extension PostgreSQLBackend {
                 try recogniseSource(move, declared: try shape(of: target), context: work.context)
             }
             try refuseReaders(of: source, move: move)
+            try requireFollowable(move)
 
             // 0
             let carried = try carryOnline(move, source: source, target: target, work)

@@ -61,12 +61,13 @@ extension SQLiteBackend {
         }
     }
 
-    /// SQLite has no invalid indexes or disabled triggers; an index that lost entries is what `integrity_check` finds.
+    /// SQLite has no subscriptions.
     public func refuseSubscribed(_ tables: [TableName]) {}
 
     /// There is no follower.
     public func requireFollowable(_ move: Move) {}
 
+    /// SQLite has no invalid indexes or disabled triggers; an index that lost entries is what `integrity_check` finds.
     public func invalidObjects() throws -> [Difference] {
         try session.query("PRAGMA integrity_check(10)").compactMap { row in
             guard let message = row[0].asText, message != "ok" else { return nil }

@@ -27,10 +27,12 @@ public enum NegativeControl: String, Sendable {
     case comparison = "comparison"
     /// Row-level security is an error and hides nothing.
     case rowSecurity = "row-security"
-    /// A backup is looked at before it is pruned, exported or restored.
+    /// A backup is looked at before anything is done with it or by it.
     case backupContent = "backup-content"
     /// A table to which a subscription writes is neither switched nor followed.
     case subscriptions = "subscriptions"
+    /// A table whose key is looked at when a transaction ends is not followed.
+    case deferrableKeys = "deferrable-keys"
 
     #if DEBUG
         private static let leftOut: Set<String> = Set(

@@ -24,8 +24,7 @@ extension Migrator {
         try work(options) { executor in
             let backup = try self.backup(named: name)
             outcome = try self.inTransaction(executor) { context in
-                try self.requireUnchanged(backup, .difference, "look at it before you use it")
-                return try self.backend.restore(backup, into: into, context: context)
+                try self.backend.restore(backup, into: into, context: context)
             }
         }
         return outcome
@@ -36,18 +35,24 @@ extension Migrator {
         public var dropped: [BackupRecord] = []
         /// Their tables were not there any more: the ledger has forgotten them.
         public var forgotten: [BackupRecord] = []
-        /// Old enough, but a downgrade takes values from them: they go when they are named.
+        /// Old enough, but a downgrade takes values from them: they go when they are named. Or they are the unfinished
+        /// revision's.
         public var kept: [BackupRecord] = []
+        /// The revision that is half-way up or down: its backups stay until it is finished.
+        public var unfinished: String?
     }
 
     /// Drops registered backups: those named, or all older than an age but those whose values a downgrade needs.
-    /// - Throws: `MigratorError`, status refused, where a table is not the backup that was registered.
+    /// - Throws: `MigratorError`, status refused, where a table is not the backup that was registered, or is named and
+    ///   belongs to an unfinished revision.
     public func pruneBackups(
         olderThan age: Duration?, names: [String], options: RunOptions
     ) throws -> Pruning {
         var pruning = Pruning()
         try work(options) { executor in
             let all = try self.backend.ledger.backups()
+            let last = try self.backend.ledger.revisions().last
+            pruning.unfinished = last.flatMap { $0.isFinished ? nil : $0.revision }
             let chosen: [BackupRecord]
             if names.isEmpty {
                 guard let age else {
@@ -56,20 +61,28 @@ extension Migrator {
                         hint: "name them, or say how old: --older-than 7d")
                 }
                 let old = try self.backend.ledger.backupIDs(olderThanSeconds: age.milliseconds / 1000)
-                let needed = try self.backupsOfWaysBack(all)
+                let unfinished = all.filter { $0.revision == pruning.unfinished }
+                let needed = try self.backupsOfWaysBack(all).union(unfinished.map(\.id))
                 pruning.kept = all.filter { old.contains($0.id) && needed.contains($0.id) }
                 chosen = all.filter { old.contains($0.id) && !needed.contains($0.id) }
             } else {
                 chosen = try names.map { try self.backup(named: $0) }
+                if let held = chosen.first(where: { $0.revision == pruning.unfinished }) {
+                    throw MigratorError(
+                        "backup-in-use", .refused,
+                        "the backup \"\(held.name)\" is of revision \"\(held.revision)\", which is unfinished",
+                        hint: "finish it (`migrator status` says how), then prune the backup")
+                }
             }
             for backup in chosen {
                 let table = TableName(schema: backup.schema, backup.name)
                 let isThere = try self.backend.tableExists(table)
                 _ = try self.inTransaction(executor) { _ in
                     if isThere {
-                        try self.requireUnchanged(
-                            backup, .refused,
-                            "rename it to keep it, or drop it yourself; then prune the backup again, to forget it")
+                        try self.backend.requireUnchanged(
+                            backup, status: .refused,
+                            hint: "rename it to keep it, or drop it yourself; then prune the backup again, to forget it"
+                        )
                     }
                     try self.backend.prune(backup)
                     return StepOutcome()
@@ -103,24 +116,6 @@ extension Migrator {
         return needed
     }
 
-    /// - Throws: `MigratorError` of this status where a backup's table is not there, or has not the content that was
-    ///   registered: somebody has changed it, or it is another table that has got its name.
-    private func requireUnchanged(_ backup: BackupRecord, _ status: ExitStatus, _ hint: String) throws {
-        guard try backend.tableExists(TableName(schema: backup.schema, backup.name)) else {
-            throw MigratorError(
-                "backup-missing", .difference,
-                "the table \"\(backup.name)\" of a registered backup is not there",
-                hint: "somebody has dropped or renamed it: rename it back, or prune the backup")
-        }
-        if NegativeControl.backupContent.isLeftOut { return }
-        let result = try BackupCheck.result(of: backup, backend: backend)
-        guard result.verdict == .differences else { return }
-        throw MigratorError(
-            "backup-differs", status,
-            "the backup \"\(backup.name)\" is not what was registered: something has changed it",
-            hint: hint, details: [result.summary])
-    }
-
     /// Writes SQL that restores the backups elsewhere; all of them where none is named.
     public func exportBackups(
         names: [String], write: (String) throws -> Void
@@ -132,8 +127,8 @@ extension Migrator {
         try backend.session.beginReading()
         defer { backend.session.rollback() }
         for backup in chosen {
-            try requireUnchanged(
-                backup, .difference, "look at it; what is in it now can be taken with pg_dump or .dump")
+            try backend.requireUnchanged(
+                backup, hint: "look at it; what is in it now can be taken with pg_dump or .dump")
         }
         try backend.export(chosen, write: write)
         return chosen

@@ -41,4 +41,17 @@ import Testing
         let count = "SELECT count(*) FROM direct_messages WHERE content IN ('still written', 'edited')"
         #expect(try store.database.psql(count) == "3\n")
     }
+
+    @Test func `without the refusal every write of the application fails`() throws {
+        let store = try Self.makeStore()
+        let scripts = try ShippedScripts(strategy: "copy")
+        try migrate(
+            ["upgrade", "0002", "--mode", "online"], on: store, environment: ["MIGRATOR_LEAVE_OUT": "deferrable-keys"],
+            migrations: scripts.path
+        ).checked()
+        let failure = #expect(throws: (any Error).self) {
+            try store.run("INSERT INTO messages (sender_id, recipient_id, content) VALUES (1, 2, 'refused')")
+        }
+        #expect(String(describing: failure).contains("ON CONFLICT"), "\(String(describing: failure))")
+    }
 }

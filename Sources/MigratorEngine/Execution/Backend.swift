@@ -197,6 +197,10 @@ public protocol Backend: TableAccess {
     func loadSignals(options: RunOptions, reporter: any Reporter) throws -> (any LoadSignals)?
 
     // MARK: Steps of a downgrade
+    /// The backup that the way back of a recorded switch takes values or rows from; nil where it needs none. Leaves
+    /// changes behind, which are to be rolled back.
+    /// - Throws: `MigratorError`, status refused, where it has been pruned.
+    func backupOfWayBack(_ move: Move, context: StepContext) throws -> BackupRecord?
     /// A `switch` in a downgrade section whose upgrade stands in the ledger: back to what was, with every write since.
     func revertSwitch(_ move: Move, record: ObjectRecord, context: StepContext) throws -> StepOutcome
     func archive(_ tables: [TableName], context: StepContext) throws -> StepOutcome
@@ -220,7 +224,8 @@ public protocol Backend: TableAccess {
 
     // MARK: Backups
     /// Brings a registered backup back: a set-aside table by renaming it back (`into` nil), any other as a new table
-    /// named `into` (default: the source's name, refused where that exists). The copy is compared by hash.
+    /// named `into` (default: the source's name, refused where that exists). A changed backup is refused;
+    /// the copy is compared by hash.
     func restore(_ backup: BackupRecord, into name: String?, context: StepContext) throws -> StepOutcome
     /// Drops a registered backup's table, never with CASCADE, and notes it in the ledger.
     func prune(_ backup: BackupRecord) throws

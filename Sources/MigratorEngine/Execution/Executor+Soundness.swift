@@ -1,3 +1,4 @@
+import MigratorDatabase
 import MigratorScript
 
 /// What must be whole before a revision commits or cuts over, whoever has broken it.
@@ -40,6 +41,17 @@ extension Executor {
             details: Array(left.prefix(10)))
     }
 
+    /// Refuses a downgrade whose values no backup has any more, before it does anything: from one that has begun there is
+    /// no way but to its end.
+    func checkBackupsOfWaysBack(_ items: [FlatItem], work: RevisionWork) throws {
+        for item in items where !work.done.contains(item.ordinal) {
+            guard case .switchTable(let move) = item.item.action else { continue }
+            let context = work.context(item: item.ordinal, self)
+            let backup = try look(for: [item.item]) { try backend.backupOfWayBack(move, context: context) }
+            if let backup { try backend.requireUnchangedForWayBack(backup) }
+        }
+    }
+
     /// Refuses tables that a subscription of logical replication writes to.
     func refuseSubscribed(_ items: [FlatItem]) throws {
         let tables = items.compactMap(\.item.action.followed)
@@ -58,11 +70,8 @@ extension OnlineWork {
         // Those of an upgrade before, which was taken back, are nothing that this one rests on.
         for backup in try executor.backend.ledger.backups()
         where backup.revision == context.revision && backup.runID >= revision.attempt {
-            let result = try BackupCheck.result(of: backup, backend: executor.backend)
-            guard result.verdict == .differences else { continue }
-            throw MigratorError(
-                "backup-differs", .difference,
-                "the backup \"\(backup.name)\" is not what was made: \(result.summary); nothing was cut over",
+            try executor.backend.requireUnchanged(
+                backup, consequence: "nothing was cut over",
                 hint:
                     "look for what has written to it, then undo this upgrade with `migrator downgrade -1` and begin again"
             )
@@ -85,15 +94,36 @@ extension Backend {
             hint: "stay with the new table, or bring the database back from a copy of its own")
     }
 
-    /// Refuses a backup that something has changed.
-    func requireUnchanged(_ backup: BackupRecord, values: String) throws {
+    /// Refuses a backup whose table is not there, or has not the content that was registered: somebody has changed it,
+    /// or it is another table that has got its name.
+    /// - Parameters:
+    ///   - consequence: ends the sentence.
+    ///   - hint: what to do where the content is another one.
+    func requireUnchanged(
+        _ backup: BackupRecord, status: ExitStatus = .difference, consequence: String? = nil, hint: String
+    ) throws {
+        func refused(_ code: String, _ status: ExitStatus, _ message: String, _ hint: String) -> MigratorError {
+            MigratorError(
+                code, status, ([message] + [consequence].compactMap(\.self)).joined(separator: "; "), hint: hint)
+        }
+        guard try tableExists(TableName(schema: backup.schema, backup.name)) else {
+            throw refused(
+                "backup-missing", .difference, "the table \"\(backup.name)\" of a registered backup is not there",
+                "somebody has dropped or renamed it: rename it back, or prune the backup")
+        }
+        if NegativeControl.backupContent.isLeftOut { return }
         let result = try BackupCheck.result(of: backup, backend: self)
         guard result.verdict == .differences else { return }
-        throw MigratorError(
-            "backup-differs", .difference,
-            "\(values) would come from the backup \"\(backup.name)\", which is not what was registered: "
-                + "something has changed it",
-            hint: "bring the backup back as it was", details: [result.summary])
+        throw refused(
+            "backup-differs", status,
+            "the backup \"\(backup.name)\" is not what was registered: something has changed it", hint
+        ).adding(detail: result.summary)
+    }
+
+    /// The same for a backup that a downgrade takes values from.
+    func requireUnchangedForWayBack(_ backup: BackupRecord) throws {
+        try requireUnchanged(
+            backup, consequence: "the downgrade takes values from it", hint: "bring the backup back as it was")
     }
 
     /// Refuses a table one of whose keys points at nothing, or at one of whose rows a key points that is not there: a

@@ -16,22 +16,13 @@ extension PostgreSQLBackend {
                 "table-exists", .refused, "the \(occupant.kindName) \"\(target.name)\" exists already",
                 hint: "restore into another name, or rename what is there")
         }
-        let hashed = try contentHash(
-            of: TableName(schema: backup.schema, backup.name), columns: backup.columns)
-        let content = (rows: hashed.rows, hash: hashed.hash)
-        guard content.rows == backup.rows, content.hash == backup.hash else {
-            throw MigratorError(
-                "backup-differs", .difference,
-                "the backup \"\(backup.name)\" is not what was registered: something has changed it",
-                hint: "look at it before you use it",
-                details: ["\(backup.rows.counted("row")) when it was made, \(content.rows.grouped) now"])
-        }
+        try requireUnchanged(backup, hint: "look at it before you use it")
         if backup.kind == .setAside, name == nil {
             return try renameBack(backup, relation, to: target)
         }
         try copyRows(of: relation, columns: backup.columns, to: target, revision: backup.revision)
         let copied = try compare(relation, with: target, columns: backup.columns, key: nil)
-        guard copied == content else {
+        guard copied == (backup.rows, backup.hash) else {
             throw MigratorError(
                 "backup-differs", .difference, "the backup \"\(backup.name)\" was changed while it was read",
                 hint: "run the same command again")

@@ -121,40 +121,61 @@ extension PostgreSQLBackend {
     private func wayBack(
         _ move: Move, record: SwitchRecord, source: CatalogRelation, context: StepContext
     ) throws -> (select: String, columns: [String]) {
-        let old = try catalog.columns(of: source.oid).filter { $0.generated == nil }
         let mapping = try mappingBack(move.mapping, of: record, to: record.source.tableName)
-        let carried = old.map(\.name).filter(mapping.columns.contains)
-        let left = old.map(\.name).filter { !mapping.columns.contains($0) }
+        let (left, backup) = try leftBehind(record, mapping: mapping, old: source, context: context)
+        let carried = try writable(of: source).map(\.name).filter(mapping.columns.contains)
         let list = carried.map { "m.\($0.quotedIdentifier)" }
-        guard !left.isEmpty else {
-            return ("SELECT \(list.joined(separator: ", ")) FROM (\(mapping.select)\n) AS m", carried)
-        }
-        let values = "the values of \(left.joined(separator: ", "))"
-        let backup = try backup(behindSwitchOf: record.source.name, revision: context.revision, values: values)
         guard let backup else {
             // There was nothing in them, else the upgrade would not have gone without a backup.
-            let empty = old.filter { left.contains($0.name) && !$0.isNotNull }
+            let empty = left.filter { !$0.isNotNull }
             let nulls = empty.map { "NULL::\($0.type) AS \($0.name.quotedIdentifier)" }
             return (
                 "SELECT \((list + nulls).joined(separator: ", ")) FROM (\(mapping.select)\n) AS m",
                 carried + empty.map(\.name)
             )
         }
-        guard left.allSatisfy(backup.columns.contains) else {
+        try requireUnchangedForWayBack(backup)
+        let key = record.key.quotedIdentifier
+        let kept = left.map { "b.\($0.name.quotedIdentifier)" }
+        return (
+            """
+            SELECT \((list + kept).joined(separator: ", ")) FROM (\(mapping.select)
+            ) AS m LEFT JOIN \(quoted(TableName(schema: backup.schema, backup.name))) AS b ON b.\(key) = m.\(key)
+            """, carried + left.map(\.name)
+        )
+    }
+
+    /// The columns of the old shape that the way back finds in the new table nowhere, and the backup that has them.
+    private func leftBehind(
+        _ record: SwitchRecord, mapping: PostgreSQLMapping, old: CatalogRelation, context: StepContext
+    ) throws -> (columns: [CatalogColumn], backup: BackupRecord?) {
+        let left = try writable(of: old).filter { !mapping.columns.contains($0.name) }
+        if left.isEmpty { return ([], nil) }
+        let values = "the values of \(left.map(\.name).joined(separator: ", "))"
+        let backup = try backup(behindSwitchOf: record.source.name, revision: context.revision, values: values)
+        if let backup, !left.allSatisfy({ backup.columns.contains($0.name) }) {
             throw MigratorError(
                 "backup-missing", .refused,
                 "\(values), which \"\(record.target.name)\" does not have, are not in the backup \"\(backup.name)\"",
                 hint: "put `-- migrator:backup \(record.source.name)` before the switch; for now, restore the backup")
         }
-        try requireUnchanged(backup, values: values)
-        let key = record.key.quotedIdentifier
-        let kept = left.map { "b.\($0.quotedIdentifier)" }
-        return (
-            """
-            SELECT \((list + kept).joined(separator: ", ")) FROM (\(mapping.select)
-            ) AS m LEFT JOIN \(quoted(TableName(schema: backup.schema, backup.name))) AS b ON b.\(key) = m.\(key)
-            """, carried + left
-        )
+        return (left, backup)
+    }
+
+    private func writable(of relation: CatalogRelation) throws -> [CatalogColumn] {
+        try catalog.columns(of: relation.oid).filter { $0.generated == nil }
+    }
+
+    public func backupOfWayBack(_ move: Move, context: StepContext) throws -> BackupRecord? {
+        let name = "\(move.target) -> \(move.source)"
+        let object = try ledger.objects(revision: context.revision, kind: "switch").last { $0.name == name }
+        guard let object else { return nil }
+        let record = try SwitchRecord(object)
+        guard record.strategy == .copy, record.follower == nil, let shell = record.shell?.tableName,
+            let old = try catalog.relation(shell), try catalog.relation(record.target.tableName) != nil
+        else { return nil }
+        let mapping = try mappingBack(move.mapping, of: record, to: shell)
+        return try leftBehind(record, mapping: mapping, old: old, context: context).backup
     }
 
     /// Inserts all rows; where some do not fit, finds them by halves and loads the rest, if their number is accepted.

@@ -15,12 +15,7 @@ extension SQLiteBackend {
             throw MigratorError(
                 "target-exists", .refused, "\"\(wanted)\" exists already", hint: "name another table with --into")
         }
-        let hash = try contentHash(of: TableName(backup.name), columns: backup.columns)
-        guard hash.hash == backup.hash, hash.rows == backup.rows else {
-            throw MigratorError(
-                "backup-differs", .difference, "the backup \"\(backup.name)\" is not as it was made",
-                hint: "see `migrator backups verify`")
-        }
+        try requireUnchanged(backup, hint: "look at it before you use it")
         if backup.kind == .setAside, name == nil {
             try session.execute("ALTER TABLE \(source.qualified) RENAME TO \(wanted.quotedIdentifier)")
             if let definition = backup.definition { try session.execute(definition) }
@@ -30,7 +25,8 @@ extension SQLiteBackend {
             try copyRows(of: source, into: wanted)
             try compareCopy(of: source, with: wanted)
         }
-        return StepOutcome(rows: hash.rows, details: ["\(hash.rows.counted("row")) in \(wanted), compared by hash"])
+        return StepOutcome(
+            rows: backup.rows, details: ["\(backup.rows.counted("row")) in \(wanted), compared by hash"])
     }
 
     public func prune(_ backup: BackupRecord) throws {

@@ -30,7 +30,7 @@ extension SQLiteBackend {
         try requireKeys(current, key: key)
         // 2. What it held and what was written since.
         let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
-        if let backup = way.backup { try requireUnchanged(backup, values: Self.leftBehind) }
+        if let backup = way.backup { try requireUnchangedForWayBack(backup) }
         let list = columnList(way.columns)
         try session.run(
             "INSERT OR IGNORE INTO \(old.qualified) (\(list)) SELECT \(list) FROM (\(way.select)) ORDER BY \(oldKey.quotedIdentifier)"
@@ -111,9 +111,6 @@ extension SQLiteBackend {
         var backup: BackupRecord?
     }
 
-    /// In a sentence about the backup that it comes from.
-    static let leftBehind = "what the switch has left behind"
-
     func wayBack(
         _ move: Move, switched: SQLiteSwitchRecord, from current: SQLiteTable, to old: SQLiteTable, key: String,
         context: StepContext
@@ -174,9 +171,9 @@ extension SQLiteBackend {
             columns: columns + absent.map(\.name), dropped: dropped, backup: backup)
     }
 
-    private func backup(behind switched: SQLiteSwitchRecord, context: StepContext) throws -> BackupRecord? {
+    func backup(behind switched: SQLiteSwitchRecord, context: StepContext) throws -> BackupRecord? {
         let found = try backup(
-            behindSwitchOf: switched.source, revision: context.revision, values: Self.leftBehind)
+            behindSwitchOf: switched.source, revision: context.revision, values: "what the switch has left behind")
         return found.flatMap { backup in
             backup.columns.contains { isSameName($0, switched.key) } ? backup : nil
         }

@@ -111,9 +111,12 @@ struct BackupsPruneCommand: ToolCommand {
                 console.print("forgotten \(backup.name.oneLine): its table was not there any more")
             }
             for backup in pruning.kept {
-                console.print(
-                    "kept \(backup.name.oneLine): the downgrade of \(backup.revision.oneLine) takes values from it; "
-                        + "it goes when it is named")
+                let revision = backup.revision.oneLine
+                let reason =
+                    backup.revision == pruning.unfinished
+                    ? "revision \(revision), which is unfinished, rests on it"
+                    : "the downgrade of \(revision) takes values from it; it goes when it is named"
+                console.print("kept \(backup.name.oneLine): \(reason)")
             }
             if pruning.dropped.isEmpty, pruning.forgotten.isEmpty, pruning.kept.isEmpty {
                 console.print("no backup is that old")

@@ -121,15 +121,10 @@ extension SQLiteBackend {
             try work.phase("expand") {
                 try requireKeys(current, key: key)
                 try brief(work, finishing: "expand") { next in
-                    let view = try takeView(named: switched.source)
-                    guard try freeName(switched.source) == switched.source else {
-                        throw MigratorError(
-                            "target-exists", .refused, "\"\(switched.source)\" exists already", hint: "rename it")
-                    }
                     try dropCarriedIndexes(switched, of: current)
-                    try session.execute(switched.sourceSQL)
+                    let (made, view) = try makeOld(switched)
                     for index in switched.indexes { try session.execute(index.sql) }
-                    let old = try hide(requireTable(TableName(switched.source)))
+                    let old = try hide(made)
                     if let view { try session.execute(view) }
                     let way = try wayBack(move, switched: switched, from: current, to: old, key: key, context: context)
                     next.notes["mapping"] = [way.select]
@@ -148,12 +143,12 @@ extension SQLiteBackend {
         let oldKey = placement.key
 
         // 2
-        let backup = try ledger.backups().first { work.checkpoint.notes["backup"]?.contains($0.name) == true }
-        if let backup { try requireUnchanged(backup, values: Self.leftBehind) }
         try backfill(placement, ignoring: true, work)
 
         // 3
-        if let backup { try requireUnchanged(backup, values: Self.leftBehind) }
+        if work.checkpoint.notes["backup"] != nil, let backup = try backup(behind: switched, context: context) {
+            try requireUnchangedForWayBack(backup)
+        }
         let lost = try session.scalar(
             """
             SELECT EXISTS (SELECT 1 FROM \(current.qualified) c WHERE c.\(key.quotedIdentifier) NOT IN
@@ -192,6 +187,28 @@ extension SQLiteBackend {
             next.notes["compared"] = [String(rows + returned)]
         }
         return true
+    }
+
+    public func backupOfWayBack(_ move: Move, context: StepContext) throws -> BackupRecord? {
+        let name = "\(move.target) -> \(move.source)"
+        let object = try ledger.objects(revision: context.revision, kind: "switch").last { $0.name == name }
+        guard let object else { return nil }
+        let switched = try decodeJSON(SQLiteSwitchRecord.self, object.detail, what: object.name)
+        guard let current = try table(switched.target) else { return nil }
+        let key = current.column(switched.key)?.name ?? switched.key
+        let old = try makeOld(switched).table
+        return try wayBack(move, switched: switched, from: current, to: old, key: key, context: context).backup
+    }
+
+    /// The old table as it was, empty, in the place of a view.
+    /// - Returns: the table, and what makes the view again.
+    private func makeOld(_ switched: SQLiteSwitchRecord) throws -> (table: SQLiteTable, view: String?) {
+        let view = try takeView(named: switched.source)
+        guard try freeName(switched.source) == switched.source else {
+            throw MigratorError("target-exists", .refused, "\"\(switched.source)\" exists already", hint: "rename it")
+        }
+        try session.execute(switched.sourceSQL)
+        return (try requireTable(TableName(switched.source)), view)
     }
 
     /// Drops a view and returns what makes it again.

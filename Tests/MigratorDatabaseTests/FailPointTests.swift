@@ -31,19 +31,14 @@ import Testing
         ("kill@after-commit:1", 1), ("kill@before:5", 1), ("kill@before-commit:2", 1),
         ("kill@after-commit:2", 2), ("kill@after:6", 2),
     ])
-    func theProcessBreaksAtThePoint(text: String, rows: Int?) async throws {
+    func theProcessBreaksAtThePoint(text: String, rows: Int?) throws {
         let folder = try TemporaryFolder()
         let database = try PostgreSQLServer.shared().createDatabase()
         let sqlite = try SQLiteSession(path: folder.file("app.db"), access: .create)
         let postgres = try database.session()
         for session in [sqlite, postgres] as [any Session] { try session.execute("CREATE TABLE t (a int)") }
-        await #expect(processExitsWith: .signal(SIGKILL)) { [text, path = sqlite.path as String] in
-            setenv("MIGRATOR_FAIL_POINT", text, 1)
-            try insertTwice(try SQLiteSession(path: path, access: .readWrite))
-        }
-        await #expect(processExitsWith: .signal(SIGKILL)) { [text, url = database.url as String] in
-            setenv("MIGRATOR_FAIL_POINT", text, 1)
-            try insertTwice(try PostgreSQLSession(PostgreSQLLocator(url)))
+        for url in ["sqlite://\(sqlite.path)", database.url] {
+            #expect(try FailPointChildTests.run("insertsTwice", at: text, in: url).status == 128 + SIGKILL)
         }
         // A COMMIT that was sent takes effect or not; the statement before it alone never does.
         let left = try #require(try sqlite.scalar("SELECT count(*) FROM t").asInt)
@@ -56,49 +51,66 @@ import Testing
     }
 
     @Test(arguments: ["fail@before:2", "fail@after:2", "fail@before-commit:1", "fail@during-commit:1"])
-    func aFailureIsThrownAndRolledBack(text: String) async throws {
+    func aFailureIsThrownAndRolledBack(text: String) throws {
         let folder = try TemporaryFolder()
         let sqlite = try SQLiteSession(path: folder.file("app.db"), access: .create)
         try sqlite.execute("CREATE TABLE t (a int)")
-        await #expect(processExitsWith: .success) { [text, path = sqlite.path as String] in
-            setenv("MIGRATOR_FAIL_POINT", text, 1)
-            let session = try SQLiteSession(path: path, access: .readWrite)
-            let error = try databaseError { try insertTwice(session) }
-            guard error.kind == .statement, !session.isInTransaction else { throw Stop() }
-        }
+        try FailPointChildTests.run("isRolledBack", at: text, in: "sqlite://\(sqlite.path)").checked()
         #expect(try sqlite.scalar("SELECT count(*) FROM t") == 0)
     }
 
-    @Test func aCommitWhoseReplyIsLostIsALostConnection() async throws {
+    @Test func aCommitWhoseReplyIsLostIsALostConnection() throws {
         let database = try PostgreSQLServer.shared().createDatabase()
         try database.session().execute("CREATE TABLE t (a int)")
-        await #expect(processExitsWith: .success) { [url = database.url as String] in
-            setenv("MIGRATOR_FAIL_POINT", "fail@during-commit:1", 1)
-            let session = try PostgreSQLSession(PostgreSQLLocator(url))
-            let error = try databaseError { try insertTwice(session) }
-            guard error.kind == .connectionLost else { throw Stop() }
-            guard try databaseError({ try session.execute("SELECT 1") }).kind == .connectionLost else {
-                throw Stop()
-            }
-        }
+        try FailPointChildTests.run("losesItsConnection", at: "fail@during-commit:1", in: database.url).checked()
     }
 
-    @Test func statementsAndCommitsAreCounted() async throws {
+    @Test func statementsAndCommitsAreCounted() throws {
         let folder = try TemporaryFolder()
-        await #expect(processExitsWith: .success) { [path = folder.file("app.db") as String] in
-            setenv("MIGRATOR_FAIL_POINT", "count", 1)
-            let session = try SQLiteSession(path: path, access: .create)
-            try session.execute("CREATE TABLE t (a int); -- nothing more")
-            try insertTwice(session)
-            guard FailPoint.isCounting, FailPoint.summary == "fail points: statements 7 commits 2" else {
-                throw Stop()
-            }
-        }
+        _ = try SQLiteSession(path: folder.file("app.db"), access: .create)
+        try FailPointChildTests.run("counts", at: "count", in: "sqlite://" + folder.file("app.db")).checked()
     }
 }
 
-private func insertTwice(_ session: any Session) throws {
-    for number in [1, 2] {
-        try session.transaction { try session.run("INSERT INTO t VALUES (\(number))") }
+/// What runs with a fail point.
+@Suite(ChildTest.trait) struct FailPointChildTests {
+    static func run(_ name: String, at point: String, in url: String) throws -> CommandResult {
+        try ChildTest.run(
+            "FailPointChildTests/\(name)",
+            environment: ["MIGRATOR_FAIL_POINT": point, "MIGRATOR_TEST_DATABASE": url])
+    }
+
+    private static func session() throws -> any Session {
+        let url = try ChildTest.value("MIGRATOR_TEST_DATABASE")
+        let prefix = "sqlite://"
+        guard url.hasPrefix(prefix) else { return try PostgreSQLSession(PostgreSQLLocator(url)) }
+        return try SQLiteSession(path: String(url.dropFirst(prefix.count)), access: .readWrite)
+    }
+
+    private func insertTwice(_ session: any Session) throws {
+        for number in [1, 2] {
+            try session.transaction { try session.run("INSERT INTO t VALUES (\(number))") }
+        }
+    }
+
+    @Test func insertsTwice() throws { try insertTwice(Self.session()) }
+
+    @Test func isRolledBack() throws {
+        let session = try Self.session()
+        let error = try databaseError { try insertTwice(session) }
+        #expect(error.kind == .statement && !session.isInTransaction)
+    }
+
+    @Test func losesItsConnection() throws {
+        let session = try Self.session()
+        #expect(try databaseError { try insertTwice(session) }.kind == .connectionLost)
+        #expect(try databaseError { try session.execute("SELECT 1") }.kind == .connectionLost)
+    }
+
+    @Test func counts() throws {
+        let session = try Self.session()
+        try session.execute("CREATE TABLE t (a int); -- nothing more")
+        try insertTwice(session)
+        #expect(FailPoint.isCounting && FailPoint.summary == "fail points: statements 7 commits 2")
     }
 }

@@ -40,13 +40,11 @@ import Testing
         #expect(try server.run("pg_dump", ["-s", first.url]).checked().standardOutput.contains("only_here"))
     }
 
-    @Test func aServerEndsWithItsProcess() async throws {
+    @Test func aServerEndsWithItsProcess() throws {
         let folder = try TemporaryFolder()
-        await #expect(processExitsWith: .signal(SIGKILL)) { [note = folder.file("note") as String] in
-            let server = try PostgreSQLServer()
-            try Data(server.socketFolder.utf8).write(to: URL(fileURLWithPath: note))
-            kill(getpid(), SIGKILL)
-        }
+        let child = try ChildTest.run(
+            "TestSupportChildTests/startsAServerAndDies", environment: ["NOTE": folder.file("note")])
+        #expect(child.status == 128 + SIGKILL)
         let socketFolder = try folder.read("note")
         #expect(socketFolder.hasPrefix("/tmp/"))
         let deadline = ContinuousClock.now + .seconds(20)
@@ -75,5 +73,13 @@ import Testing
         server.stop()
         let lost = try databaseError { try local.execute("SELECT 1") }
         #expect(lost.kind == .connectionLost, "\(lost)")
+    }
+}
+
+@Suite(ChildTest.trait) struct TestSupportChildTests {
+    @Test func startsAServerAndDies() throws {
+        let server = try PostgreSQLServer()
+        try Data(server.socketFolder.utf8).write(to: URL(fileURLWithPath: ChildTest.value("NOTE")))
+        kill(getpid(), SIGKILL)
     }
 }

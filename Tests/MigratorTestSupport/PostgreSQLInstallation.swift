@@ -58,8 +58,8 @@ public struct PostgreSQLInstallation: Sendable {
         return ["/usr/bin/setpriv"] + ids + ["--clear-groups", "--"] + words
     }
 
-    /// Makes `data` (the cluster) and `s` (for the socket) in the folder.
-    func initialise(_ root: TemporaryFolder) throws {
+    /// Makes an empty `data`, and `s` for the socket, in the folder.
+    private func makeFolders(_ root: TemporaryFolder) throws {
         let manager = FileManager.default
         try manager.createDirectory(atPath: root.file("s"), withIntermediateDirectories: false)
         try manager.createDirectory(atPath: root.file("data"), withIntermediateDirectories: false)
@@ -72,6 +72,21 @@ public struct PostgreSQLInstallation: Sendable {
             }
         }
         chmod(root.file("data"), 0o700)
+    }
+
+    /// Makes a hot standby of the server in the folder.
+    func copy(_ primary: String, into root: TemporaryFolder) throws {
+        try makeFolders(root)
+        let words = command(
+            "pg_basebackup", ["-d", primary, "-D", root.file("data"), "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+        try run(
+            words[0], Array(words.dropFirst()), environment: environment, workingFolder: root.path
+        ).checked()
+    }
+
+    /// Makes a new cluster in the folder.
+    func initialise(_ root: TemporaryFolder) throws {
+        try makeFolders(root)
         let words = command(
             "initdb",
             ["-D", root.file("data"), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]

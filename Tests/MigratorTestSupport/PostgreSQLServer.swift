@@ -34,12 +34,19 @@ public final class PostgreSQLServer: Sendable {
     /// - Parameters:
     ///   - tcp: listens on 127.0.0.1 too, where everybody needs a password.
     ///   - settings: further lines of postgresql.conf.
-    public init(tcp: Bool = false, settings: [String: String] = [:]) throws {
+    ///   - primary: the server whose hot standby this one is to be.
+    public init(
+        tcp: Bool = false, settings: [String: String] = [:], standbyOf primary: PostgreSQLServer? = nil
+    ) throws {
         installation = try PostgreSQLInstallation.find()
         listensOnTCP = tcp
         folder = try TemporaryFolder()
         port = try Self.freePort()
-        try installation.initialise(folder)
+        if let primary {
+            try installation.copy(primary.url(), into: folder)
+        } else {
+            try installation.initialise(folder)
+        }
 
         var all = [
             "listen_addresses": tcp ? "127.0.0.1" : "", "port": "\(port)",
@@ -69,7 +76,7 @@ public final class PostgreSQLServer: Sendable {
             return (pipe.writing, processID)
         }
         versionNumber = try Self.waitUntilReady(folder: folder, port: port)
-        try run("psql", ["-Xq", url(), "-c", "CREATE ROLE needs_password"]).checked()
+        if primary == nil { try run("psql", ["-Xq", url(), "-c", "CREATE ROLE needs_password"]).checked() }
     }
 
     deinit {

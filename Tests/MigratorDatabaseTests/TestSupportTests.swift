@@ -46,7 +46,7 @@ import Testing
             "TestSupportChildTests/startsAServerAndDies", environment: ["NOTE": folder.file("note")])
         #expect(child.status == 128 + SIGKILL)
         let socketFolder = try folder.read("note")
-        #expect(socketFolder.hasPrefix("/tmp/"))
+        #expect(socketFolder.contains("/migrator-"))
         let deadline = ContinuousClock.now + .seconds(20)
         while FileManager.default.fileExists(atPath: socketFolder), ContinuousClock.now < deadline {
             usleep(20_000)

@@ -13,12 +13,18 @@ extension Migrator {
         let notes = try chain.isEmpty ? [] : differences(from: chain)
         let report = try working(nil, target: target, options: options) { executor, report in
             let records = try self.backend.ledger.revisions()
+            if !purge, let unfinished = records.last, !unfinished.isFinished {
+                throw MigratorError(
+                    "unfinished", .refused,
+                    "revision \"\(unfinished.revision)\" is unfinished: its triggers and half-made tables would be forgotten",
+                    hint: "finish it or take it back (`migrator status` says how), or forget them all with --purge")
+            }
             let wanted = Set(chain.map(\.revision))
             _ = try self.inTransaction(executor) { _ in
                 for record in records.reversed() where purge || !wanted.contains(record.revision) {
                     try self.backend.ledger.remove(revision: record.revision)
                 }
-                let kept = purge ? [] : Set(records.filter(\.isFinished).map(\.revision))
+                let kept = purge ? [] : Set(records.map(\.revision))
                 for script in chain where !kept.contains(script.revision) {
                     try self.backend.ledger.set(
                         RevisionRecord(

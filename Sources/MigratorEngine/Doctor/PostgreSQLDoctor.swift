@@ -95,6 +95,14 @@ struct PostgreSQLDoctor {
                     hint: "let an owner of the database run CREATE SCHEMA \(backend.ledger.schema.quotedIdentifier) "
                         + "AUTHORIZATION \(quoted)"))
         }
+        if backend.facts.hasLedger, !row.bool("may_create") {
+            found.append(
+                Finding(
+                    "role", .problem,
+                    "the role may not create schemas in the database: a switch is planned in one, which is rolled back",
+                    hint: "let an owner of the database run GRANT CREATE ON DATABASE "
+                        + "\(backend.facts.database.quotedIdentifier) TO \(quoted)"))
+        }
         if let others = row.text("others") {
             found.append(
                 Finding(

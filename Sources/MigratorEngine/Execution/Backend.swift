@@ -31,6 +31,8 @@ public struct StepOutcome: Sendable, Equatable {
     public var rows: Int?
     /// One line each: `1,900 rows compared, 0 differences`.
     public var details: [String]
+    /// Of a way back: names of indexes and constraints that do not come back, since somebody has changed them by hand.
+    public var leftNames: Set<String> = []
 
     public init(rows: Int? = nil, details: [String] = []) {
         self.rows = rows

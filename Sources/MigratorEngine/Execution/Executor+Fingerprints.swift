@@ -65,7 +65,7 @@ extension Executor {
         var differences: [String] = []
         for record in records {
             var left = SchemaDifference(from: record.before ?? [], to: now[record.relation] ?? [])
-                .without(drift(of: record.relation)).withoutShiftedColumns
+                .without(drift(of: record.relation)).without(naming: work.leftNames).withoutShiftedColumns
             // What was changed on the new table has come along under the old name.
             for move in moves where record.relation == relationName(move.source) {
                 left = left.without(
@@ -130,6 +130,16 @@ struct SchemaDifference: Equatable {
         var rest = self
         rest.missing = missing.filter { !known.contains(Self.unnamed($0, names)) }
         rest.added = added.filter { !known.contains(Self.unnamed($0, names)) }
+        return rest
+    }
+
+    /// Leaves out facts that have one of these names in them.
+    func without(naming names: Set<String>) -> SchemaDifference {
+        guard !names.isEmpty else { return self }
+        func isNamed(_ fact: String) -> Bool { Self.unnamed(fact, Array(names)) != Self.unnamed(fact, []) }
+        var rest = self
+        rest.missing.removeAll(where: isNamed)
+        rest.added.removeAll(where: isNamed)
         return rest
     }
 

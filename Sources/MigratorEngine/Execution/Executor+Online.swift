@@ -105,8 +105,10 @@ extension Executor {
             do {
                 try backend.removeTriggers(
                     ofRevision: work.planned.script.revision, context: work.context(item: -1, self))
+                try backend.ledger.add(work.steps)
                 try backend.ledger.set(work.record(state: .downgrading), script: work.planned.script.text)
                 try backend.commitWork()
+                work.steps = []
                 return
             } catch let error as DatabaseError {
                 backend.rollbackWork()

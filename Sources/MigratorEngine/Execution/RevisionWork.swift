@@ -9,8 +9,10 @@ struct RevisionWork {
     let run: RunIdentity
     /// The run that began this upgrade or downgrade.
     let attempt: Int
-    /// Undoing an upgrade that has not been finished: what is not there need not be taken away.
-    let isUndo: Bool
+    /// Undoing an upgrade that has not been finished: what is not there need not be taken away. From its first commit
+    /// on the ledger has the revision as one that is being downgraded, and a step of its own says so.
+    private(set) var isUndo: Bool
+    private static let undoStep = "undo"
 
     /// Items that earlier segments have done and committed.
     var done: Set<Int> = []
@@ -39,6 +41,8 @@ struct RevisionWork {
     var hasSwitched = false
     /// What was not in force before the revision began.
     var unsoundBefore: Set<String> = []
+    /// Of indexes and constraints that do not come back, since somebody has changed them by hand.
+    var leftNames: Set<String> = []
     /// Strategies that an earlier run decided on, by the switch's ordinal.
     var decisions: [Int: Strategy] = [:]
 
@@ -59,6 +63,12 @@ struct RevisionWork {
             || record?.state == .downgrading && planned.direction == .downgrade
         attempt = isResumed ? record?.runID ?? run.id : run.id
         isUndo = record?.state == .upgrading && planned.direction == .downgrade
+        if isUndo {
+            steps.append(
+                StepRecord(
+                    runID: run.id, attempt: attempt, revision: planned.script.revision, direction: .downgrade, item: -1,
+                    kind: Self.undoStep, title: "undo the unfinished upgrade", state: .intent))
+        }
         if case .section(let section) = try planned.script.downgrade {
             creatable = section.conditions.filter { if case .created = $0 { true } else { false } }
         }
@@ -83,6 +93,7 @@ struct RevisionWork {
             attempt: attempt, revision: planned.script.revision, direction: planned.direction)
         {
             switch (step.kind, step.state) {
+            case (Self.undoStep, _): isUndo = true
             case ("strategy", _): decisions[step.item] = step.intent.flatMap(Strategy.init)
             case ("when", _): blocks[step.item] = step.intent == "true"
             case (_, .done):
@@ -146,6 +157,7 @@ struct RevisionWork {
         _ item: FlatItem, state: StepRecord.State = .done, intent: String? = nil, outcome: StepOutcome,
         duration: Duration
     ) {
+        leftNames.formUnion(outcome.leftNames)
         let action = item.item.action
         steps.append(
             StepRecord(

@@ -15,13 +15,20 @@ extension Ledger {
     private func preparePerformance() throws(DatabaseError) {
         let count = session.dialect == .postgresql ? "bigint" : "INTEGER"
         let time = session.dialect == .postgresql ? "timestamptz" : "TEXT"
+        if try hasPerformance() { return }
         try session.execute(
             """
-            CREATE TABLE IF NOT EXISTS \(table("performance")) (
+            CREATE TABLE \(table("performance")) (
                 revision text NOT NULL, name text NOT NULL, parameters text, buffers \(count), microseconds \(count),
                 unserved text, indexes text, bytes \(count), measured_at \(time) NOT NULL,
                 PRIMARY KEY (revision, name))
             """)
+    }
+
+    private func hasPerformance() throws(DatabaseError) -> Bool {
+        session.dialect == .postgresql
+            ? try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(table("performance"))]).asBool
+            : try session.scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'migrator_performance'").asBool
     }
 
     /// Replaces what an earlier upgrade of the revision has recorded.
@@ -46,11 +53,7 @@ extension Ledger {
     }
 
     func performance(revision: String) throws(DatabaseError) -> [PerformanceRecord] {
-        let isThere =
-            session.dialect == .postgresql
-            ? try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(table("performance"))]).asBool
-            : try session.scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'migrator_performance'").asBool
-        guard isThere else { return [] }
+        guard try hasPerformance() else { return [] }
         return try session.query(
             """
             SELECT name, parameters, buffers, microseconds, unserved, indexes, bytes

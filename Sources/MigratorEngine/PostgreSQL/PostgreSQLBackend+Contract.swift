@@ -43,7 +43,7 @@ extension PostgreSQLBackend {
     }
 
     /// The follower's rows and its trigger go; its empty shell stays, and with it the way back.
-    private func endFollowing(
+    func endFollowing(
         _ follower: SwitchRecord.Table, record: inout SwitchRecord, revision: String
     ) throws -> String {
         for object in try ledger.objects(revision: revision, kind: "follower") { try removeTrigger(object) }

@@ -77,6 +77,8 @@ extension PostgreSQLBackend {
 
     private var invalidObjectsQuery: KeptQuery {
         let namespace = "to_regnamespace(\(schema.quotedIdentifier.quotedLiteral))"
+        // One that is not to be enforced is never validated.
+        let isEnforced = facts.version >= 180_000 ? "k.conenforced" : "true"
         return KeptQuery(
             name: "migrator_invalid_objects",
             text: """
@@ -86,7 +88,7 @@ extension PostgreSQLBackend {
                 UNION ALL
                 SELECT c.relname, 'constraint "' || k.conname || '" is not validated'
                 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-                WHERE c.relnamespace = \(namespace) AND NOT k.convalidated
+                WHERE c.relnamespace = \(namespace) AND NOT k.convalidated AND \(isEnforced)
                 UNION ALL
                 SELECT c.relname, 'trigger "' || t.tgname || '" is disabled'
                 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid

@@ -22,6 +22,10 @@ extension PostgreSQLBackend {
         var details = try archiveAdded(addedSince(record, target: target), context: context)
 
         // 3
+        var record = record
+        if let follower = record.follower {
+            details.append(try endFollowing(follower, record: &record, revision: context.revision))
+        }
         try giveUpNames(record.carriedIndexes ?? [], of: target)
         let source = try bringBackShell(record)
         let triggers = try catalog.triggers(of: source.oid)
@@ -51,7 +55,9 @@ extension PostgreSQLBackend {
                     "ALTER TABLE \(source.quoted) \(state) TRIGGER \(trigger.name.quotedIdentifier)")
             }
         }
-        for statement in record.undo { try session.execute(statement) }
+        var left = StepOutcome()
+        for statement in record.undo { try undo(statement, of: record, &left) }
+        details += left.details
         try advanceSequence(of: name, column: record.key)
 
         // 7
@@ -72,7 +78,8 @@ extension PostgreSQLBackend {
                 subject: "\(record.target.name) -> \(record.source.name)", verdict: Verdict.exact.rawValue,
                 detail: "{\"strategy\":\"copy\",\"rows\":\(comparison.expectedRows)}"))
         details.append("\(comparison.expectedRows.counted("row")) compared, 0 differences")
-        return StepOutcome(rows: comparison.expectedRows, details: details)
+        (left.rows, left.details) = (comparison.expectedRows, details)
+        return left
     }
 
     /// The record with the columns that somebody has added to the target since the switch.

@@ -5,7 +5,7 @@ extension PostgreSQLBackend {
     public func decideStrategy(
         _ move: Move, definition: [Statement], context: StepContext
     ) throws -> StrategyDecision {
-        _ = try existingSource(move, context: context)
+        try refuseUnvalidatedNotNull(try existingSource(move, context: context))
         try checkTargetIsFree(move, definition: definition)
         let declared: TableShape
         if definition.isEmpty, let relation = try catalog.relation(move.target) {

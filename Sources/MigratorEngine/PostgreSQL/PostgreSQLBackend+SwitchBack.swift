@@ -58,18 +58,9 @@ extension PostgreSQLBackend {
         let rows = try count(target)
 
         // 4
-        for statement in record.undo {
-            do {
-                try session.execute(statement)
-            } catch {
-                guard error.sqlState == "2BP01" else { throw error }
-                throw MigratorError(
-                    "new-shape-in-use", .refused,
-                    "other objects depend on what the downgrade takes away from \"\(record.target.name)\"",
-                    hint: "drop them, or drop them in the downgrade section before the switch",
-                    details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
-            }
-        }
+        var left = StepOutcome()
+        for statement in record.undo { try undo(statement, of: record, &left) }
+        details += left.details
 
         // 5
         try create(readers)
@@ -95,7 +86,53 @@ extension PostgreSQLBackend {
             details.append(
                 "views read the table again: " + readers.map(\.relation.name).joined(separator: ", "))
         }
-        return StepOutcome(rows: rows, details: details)
+        (left.rows, left.details) = (rows, details)
+        return left
+    }
+
+    /// Takes one change of the switch back. An index or constraint that somebody has dropped or renamed by hand since
+    /// stays as it is, and is noted.
+    func undo(_ statement: String, of record: SwitchRecord, _ left: inout StepOutcome) throws {
+        do {
+            try session.savepoint { try session.execute(statement) }
+        } catch let error as DatabaseError {
+            let isAboutName =
+                statement.hasPrefix("ALTER INDEX ") || statement.contains(" RENAME CONSTRAINT ")
+                || statement.contains(" DROP CONSTRAINT ")
+            let state = error.sqlState ?? ""
+            switch state {
+            case "42P01" where isAboutName, "42704" where isAboutName:
+                left.details.append("left as it is, since it was changed by hand: \(error.message)")
+                // The name now and the one before, or the one that was to go.
+                let names = statement.matches(of: /"(?:[^"]|"")+"/).map {
+                    String($0.0.dropFirst().dropLast()).replacing("\"\"", with: "\"")
+                }
+                if let gone = statement.firstRange(of: " DROP CONSTRAINT ") {
+                    left.leftNames.formUnion(
+                        names.filter { statement[gone.upperBound...].hasPrefix($0.quotedIdentifier) })
+                } else {
+                    left.leftNames.formUnion(names.suffix(2))
+                }
+            case "42P01", "42704", "42703", "42P07", "42710", "42701":
+                throw MigratorError(
+                    "changed-by-hand", .refused,
+                    "what the downgrade takes back of \"\(record.target.name)\" was changed by hand: \(error.message)",
+                    hint: "bring it back as it was, then run the same command again", details: [statement])
+            case "2BP01":
+                throw MigratorError(
+                    "new-shape-in-use", .refused,
+                    "other objects depend on what the downgrade takes away from \"\(record.target.name)\"",
+                    hint: "drop them, or drop them in the downgrade section before the switch",
+                    details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
+            default:
+                guard error.isAboutRows else { throw error }
+                throw MigratorError(
+                    "would-lose-rows", .refused,
+                    "rows of \"\(record.target.name)\" do not fit \"\(record.source.name)\" as it was: \(error.message)",
+                    hint: "mend the rows, or use --mode window to have them counted",
+                    details: [error.detail].compactMap(\.self))
+            }
+        }
     }
 
     // MARK: Nothing is lost

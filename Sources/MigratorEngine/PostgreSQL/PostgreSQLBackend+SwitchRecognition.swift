@@ -49,6 +49,24 @@ extension PostgreSQLBackend {
         )
     }
 
+    /// PostgreSQL 18 takes `NOT NULL ... NOT VALID`: rows that break it stay where they are, and could not come back.
+    func refuseUnvalidatedNotNull(_ source: CatalogRelation) throws {
+        guard facts.version >= 180_000 else { return }
+        let rows = try session.query(
+            """
+            SELECT k.conname, a.attname FROM pg_catalog.pg_constraint k
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+            WHERE k.conrelid = $1::oid AND k.contype = 'n' AND NOT k.convalidated ORDER BY 1 LIMIT 1
+            """, [SQLValue(source.oid)])
+        guard let name = rows.first?.text("conname"), let column = rows.first?.text("attname") else { return }
+        throw MigratorError(
+            "not-null-not-valid", .refused,
+            "\"\(column)\" of \"\(source.name)\" is NOT NULL, but the constraint \"\(name)\" is NOT VALID: rows that break it could not come back",
+            hint:
+                "drop the constraint, or mend the rows and run ALTER TABLE \(source.quoted) VALIDATE CONSTRAINT \(name.quotedIdentifier)"
+        )
+    }
+
     private func checkKey(_ move: Move, of source: TableShape) throws {
         guard move.mapping == nil || source.column(move.key) != nil else { return }
         guard source.isKey(move.key) else {

@@ -129,7 +129,16 @@ extension PostgreSQLBackend {
     /// Creates the scratch schema and puts it at the front of the search path until the savepoint is undone.
     private func makeScratch(for mentioned: Set<String>) throws -> String {
         let scratch = "migrator_scratch"
-        try session.execute("CREATE SCHEMA \(scratch)")
+        do {
+            try session.execute("CREATE SCHEMA \(scratch)")
+        } catch {
+            guard error.kind == .insufficientPrivilege else { throw error }
+            throw MigratorError(
+                "insufficient-privilege", .unavailable,
+                "\(error.message): a switch is planned in a schema of its own, which is rolled back",
+                hint: "let an owner of the database run GRANT CREATE ON DATABASE "
+                    + "\(facts.database.quotedIdentifier) TO \(facts.user.quotedIdentifier)")
+        }
         let tables = try catalog.relations(
             where: "n.nspname = $1 AND c.relkind IN ('r', 'p') AND c.relname = ANY ($2::name[])",
             [.text(schema), .text(Self.arrayLiteral(mentioned.sorted()))])

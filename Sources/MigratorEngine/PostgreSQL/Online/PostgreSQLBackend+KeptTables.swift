@@ -108,7 +108,7 @@ extension PostgreSQLBackend: TableKeeper {
 
     /// Takes everything off a table that nobody uses any more and that could change it, refuse to let a parent or a
     /// function go, or stand in a later table's way: triggers, constraints, indexes, statistics, defaults, sequences,
-    /// privileges. What has been generated stays as plain values.
+    /// privileges. What has been generated and stored stays as plain values.
     func disarm(_ relation: CatalogRelation) throws {
         var statements: [String] = []
         for trigger in try catalog.triggers(of: relation.oid) {
@@ -133,6 +133,11 @@ extension PostgreSQLBackend: TableKeeper {
         statements += statistics.compactMap { $0[0].asText }.map { "DROP STATISTICS \($0)" }
         for column in try catalog.columns(of: relation.oid) {
             let place = "ALTER TABLE \(relation.quoted) ALTER COLUMN \(column.name.quotedIdentifier)"
+            // Not stored, and so not to be kept: others have what it is made of.
+            if column.generated == .virtual {
+                statements.append("ALTER TABLE \(relation.quoted) DROP COLUMN \(column.name.quotedIdentifier)")
+                continue
+            }
             if column.identity != nil {
                 statements.append("\(place) DROP IDENTITY")
                 continue

@@ -50,7 +50,8 @@ extension PostgreSQLBackend {
                 ALTER TABLE \(follower.quoted) SET SCHEMA \(space);
                 ALTER TABLE \(space).\(follower.name.quotedIdentifier) RENAME TO \(record.source.name.quotedIdentifier)
                 """)
-            for statement in record.undo { try undo(statement, of: record) }
+            var left = StepOutcome()
+            for statement in record.undo { try undo(statement, of: record, &left) }
             try advanceSequence(of: record.source.tableName, column: record.key)
             // Out of the way of the next upgrade's names.
             let backup = Self.truncated(target.name, suffix: "_backup")
@@ -64,7 +65,8 @@ extension PostgreSQLBackend {
                     verdict: Verdict.exact.rawValue, detail: "{\"strategy\":\"copy\",\"rows\":\(rows)}"))
             try ledger.removeObject(object.id)
             next.notes["retired"] = [target.schema, backup, target.name]
-            next.notes["details"] = ["\(rows.counted("row")) compared, 0 differences"] + details
+            next.notes["details"] = ["\(rows.counted("row")) compared, 0 differences"] + details + left.details
+            next.notes["left"] = left.leftNames.sorted()
         }
     }
 }

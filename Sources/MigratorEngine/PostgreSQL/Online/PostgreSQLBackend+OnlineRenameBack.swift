@@ -30,13 +30,14 @@ extension PostgreSQLBackend {
                 try requireTriggers(kind: "archive", on: target, context: work.context)
                 try removeTriggers(kind: "archive", item: work.context.item, context: work.context)
             }
+            var left = StepOutcome()
             for statement in record.undo {
                 if let index = IndexCreation(statement, from: record.source, to: target),
                     try isIndexValid(TableName(schema: record.source.schema, index.name)) == true
                 {
                     continue
                 }
-                try undo(statement, of: record)
+                try undo(statement, of: record, &left)
             }
             try create(readers)
             guard try catalog.relation(record.source.tableName)?.oid == target.oid else {
@@ -52,7 +53,8 @@ extension PostgreSQLBackend {
                     verdict: Verdict.exact.rawValue,
                     detail: "{\"strategy\":\"rename\",\"relation\":\(target.oid)}"))
             try ledger.removeObject(object.id)
-            next.notes["details"] = ["rows stay where they are: the same relation under its old name"]
+            next.notes["details"] = ["rows stay where they are: the same relation under its old name"] + left.details
+            next.notes["left"] = left.leftNames.sorted()
         }
     }
 

@@ -118,26 +118,6 @@ extension PostgreSQLBackend {
         return readers
     }
 
-    func undo(_ statement: String, of record: SwitchRecord) throws {
-        do {
-            try session.execute(statement)
-        } catch {
-            if error.isAboutRows {
-                throw MigratorError(
-                    "would-lose-rows", .refused,
-                    "rows of \"\(record.target.name)\" do not fit \"\(record.source.name)\" as it was: \(error.message)",
-                    hint: "mend the rows, or use --mode window to have them counted",
-                    details: [error.detail].compactMap(\.self))
-            }
-            guard error.sqlState == "2BP01" else { throw error }
-            throw MigratorError(
-                "new-shape-in-use", .refused,
-                "other objects depend on what the downgrade takes away from \"\(record.target.name)\"",
-                hint: "drop them, or drop them in the downgrade section before the switch",
-                details: (error.detail ?? error.message).split(separator: "\n").map(String.init))
-        }
-    }
-
     /// What stays behind becomes a registered backup, now that nobody writes to it any more.
     private func finishRevert(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         let notes = work.checkpoint.notes
@@ -163,7 +143,9 @@ extension PostgreSQLBackend {
             try work.phase("register") { try retire(TableName(schema: retired[0], retired[1]), of: retired[2], work) }
             details.append("\(retired[1]) keeps what \(retired[2]) held")
         }
-        return StepOutcome(rows: nil, details: details)
+        var outcome = StepOutcome(rows: nil, details: details)
+        outcome.leftNames = Set(notes["left"] ?? [])
+        return outcome
     }
 
     /// The former target without anything that could change it or stand in a later upgrade's way.

@@ -43,7 +43,7 @@ final class Project: Sendable {
 
     func run(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
         try MigratorBinary.run(
-            arguments, environment: environment, workingFolder: folder.path, timeout: .seconds(30))
+            arguments, environment: environment, workingFolder: folder.path)
     }
 }
 

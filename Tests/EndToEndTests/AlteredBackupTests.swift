@@ -135,14 +135,17 @@ import Testing
     private static let notes =
         "CREATE TABLE old_notes (id integer PRIMARY KEY, text text, colour text); INSERT INTO old_notes VALUES (1, 'a', 'red'), (2, 'b', 'blue')"
 
+    /// A database with notes, and the script that takes their colour away.
+    private static func narrowed(_ dialect: Dialect) throws -> (store: any Store, project: Project) {
+        let store = try dialect.makeStore()
+        try store.run(notes)
+        return (store, try Project(["m/\(dialect.rawValue)/0001_notes.sql": narrowing]))
+    }
+
     @Test(arguments: Dialect.allCases) func `that a downgrade takes values from go only by name`(
         _ dialect: Dialect
     ) throws {
-        let store = try dialect.makeStore()
-        try store.run(Self.notes)
-        let project = try Project([
-            "m/postgresql/0001_notes.sql": Self.narrowing, "m/sqlite/0001_notes.sql": Self.narrowing,
-        ])
+        let (store, project) = try Self.narrowed(dialect)
         func run(_ arguments: String...) throws -> CommandResult {
             try migrate(arguments, on: store, migrations: project.folder.file("m"))
         }
@@ -193,11 +196,7 @@ import Testing
     @Test(arguments: Dialect.allCases) func `that a half-way downgrade takes values from stay until its end`(
         _ dialect: Dialect
     ) throws {
-        let store = try dialect.makeStore()
-        try store.run(Self.notes)
-        let project = try Project([
-            "m/postgresql/0001_notes.sql": Self.narrowing, "m/sqlite/0001_notes.sql": Self.narrowing,
-        ])
+        let (store, project) = try Self.narrowed(dialect)
         let migrations = project.folder.file("m")
         try migrate(["upgrade", "head"], on: store, migrations: migrations).checked()
         let command = ["downgrade", "base", "--mode", "online"]
@@ -208,6 +207,7 @@ import Testing
                 command, on: killed, environment: ["MIGRATOR_FAIL_POINT": "kill@after-commit:\(kills + 1)"],
                 migrations: migrations)
             if result.status == 0 { break }
+            try #require(result.status == 128 + SIGKILL, "\(kills): \(result.standardError)")
             kills += 1
             let status = try migrate(["status"], on: killed, migrations: migrations).checked()
             if status.standardOutput.contains("unfinished: ") {

@@ -48,7 +48,9 @@ import Testing
             var again = 1
             while true {
                 let store = try unfinished.copy()
-                if try migrate(back, on: store, point: "kill@after-commit:\(again)").status == 0 { break }
+                let cut = try migrate(back, on: store, point: "kill@after-commit:\(again)")
+                if cut.status == 0 { break }
+                try #require(cut.status == 128 + SIGKILL, "\(commit), \(again): \(cut.standardError)")
                 interrupted += 1
                 let result = try migrate(back, on: store)
                 #expect(result.status == 0, "\(commit), \(again): \(result.standardError)")

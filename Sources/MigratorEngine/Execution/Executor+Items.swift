@@ -154,11 +154,9 @@ extension Executor {
                 move, strategy: decision.strategy, definition: plan.definition.map(\.statement),
                 context: context)
         case .downgrade:
-            let name = "\(move.target) -> \(move.source)"
             guard
-                let record = try backend.ledger.objects(
-                    revision: work.planned.script.revision, kind: "switch"
-                ).last(where: { $0.name == name })
+                let record = try backend.ledger.switchRecord(
+                    ledBackBy: move, revision: work.planned.script.revision)
             else {
                 if work.isUndo { return StepOutcome(details: ["not reached by the upgrade"]) }
                 throw MigratorError(

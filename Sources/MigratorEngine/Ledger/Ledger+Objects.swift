@@ -1,4 +1,5 @@
 import MigratorDatabase
+import MigratorScript
 
 /// What revisions have made that is to be found again: switches, triggers, what `when created` asks about.
 extension Ledger {
@@ -37,6 +38,12 @@ extension Ledger {
             object.id = row.int("id") ?? 0
             return object
         }
+    }
+
+    /// The upgrade's switch that one of a downgrade leads back; nil where the revision has recorded none.
+    func switchRecord(ledBackBy move: Move, revision: String) throws(DatabaseError) -> ObjectRecord? {
+        let name = "\(move.target) -> \(move.source)"
+        return try objects(revision: revision, kind: "switch").last { $0.name == name }
     }
 
     public func removeObject(_ id: Int) throws(DatabaseError) {

@@ -174,9 +174,7 @@ extension PostgreSQLBackend {
     }
 
     public func backupOfWayBack(_ move: Move, context: StepContext) throws -> BackupRecord? {
-        let name = "\(move.target) -> \(move.source)"
-        let object = try ledger.objects(revision: context.revision, kind: "switch").last { $0.name == name }
-        guard let object else { return nil }
+        guard let object = try ledger.switchRecord(ledBackBy: move, revision: context.revision) else { return nil }
         let record = try SwitchRecord(object)
         guard record.strategy == .copy, record.follower == nil, let shell = record.shell?.tableName,
             let old = try catalog.relation(shell), try catalog.relation(record.target.tableName) != nil

@@ -5,8 +5,7 @@ import MigratorScript
 extension PostgreSQLBackend {
     func revertOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         if work.checkpoint.has("cut back") { return try finishRevert(move, work) }
-        let name = "\(move.target) -> \(move.source)"
-        let object = try ledger.objects(revision: work.context.revision, kind: "switch").last { $0.name == name }
+        let object = try ledger.switchRecord(ledBackBy: move, revision: work.context.revision)
         guard let object else { return try abandonSwitch(move, work) }
         let record = try SwitchRecord(object)
         guard let target = try catalog.relation(record.target.tableName), target.kind == .table else {

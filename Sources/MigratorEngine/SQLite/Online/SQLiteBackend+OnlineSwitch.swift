@@ -92,8 +92,7 @@ extension SQLiteBackend {
 
     func revertOnline(_ move: Move, _ work: OnlineWork) throws -> StepOutcome {
         if !work.checkpoint.has("cut back") {
-            let name = "\(move.target) -> \(move.source)"
-            let object = try ledger.objects(revision: work.context.revision, kind: "switch").last { $0.name == name }
+            let object = try ledger.switchRecord(ledBackBy: move, revision: work.context.revision)
             guard let object else { return try abandonSwitch(move, work) }
             let switched = try decodeJSON(SQLiteSwitchRecord.self, object.detail, what: object.name)
             try requireDependents(of: switched.target, context: work.context)
@@ -190,9 +189,7 @@ extension SQLiteBackend {
     }
 
     public func backupOfWayBack(_ move: Move, context: StepContext) throws -> BackupRecord? {
-        let name = "\(move.target) -> \(move.source)"
-        let object = try ledger.objects(revision: context.revision, kind: "switch").last { $0.name == name }
-        guard let object else { return nil }
+        guard let object = try ledger.switchRecord(ledBackBy: move, revision: context.revision) else { return nil }
         let switched = try decodeJSON(SQLiteSwitchRecord.self, object.detail, what: object.name)
         guard let current = try table(switched.target) else { return nil }
         let key = current.column(switched.key)?.name ?? switched.key

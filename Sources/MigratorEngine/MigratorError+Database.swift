@@ -56,7 +56,10 @@ extension MigratorError {
         case .connectionLost: return "run the same command again: it goes on from where the ledger says it is"
         case .notADatabase: return "name a SQLite database file"
         case .readOnly: return "use a database that can be written to"
-        case .insufficientPrivilege: return "let the owner grant what is missing"
+        case .insufficientPrivilege:
+            return error.message.hasPrefix("must be owner")
+                ? "connect as the owner, or let an administrator grant its role to yours"
+                : "let the owner grant what is missing"
         case .lockNotAvailable: return "run the same command again when the lock is free"
         case .cancelled: return "run the same command again: it goes on from where the ledger says it is"
         case .diskFull: return "make room, then run the same command again"

@@ -105,6 +105,48 @@ import Testing
         try store.run("ALTER ROLE \(role) SUPERUSER")
         try MigratorBinary.run(arguments + ["upgrade", "head"]).checked()
     }
+
+    /// Strategy, and what of a database belongs to somebody else.
+    @Test(arguments: [
+        ("rename", "direct_messages"), ("copy", "direct_messages"), ("copy", "attachments"), ("copy", "unread"),
+    ])
+    func `The owner of what a switch changes is asked for before it begins`(_ strategy: String, _ other: String) throws
+    {
+        let store = try PostgreSQLStore()
+        let role = "r_\(store.database.name)"
+        let owner = "o_\(store.database.name)"
+        try store.run(
+            """
+            CREATE ROLE \(owner); CREATE ROLE \(role) LOGIN; GRANT ALL ON SCHEMA public TO \(role), \(owner);
+            GRANT CREATE ON DATABASE \(store.database.name) TO \(role)
+            """)
+        let scripts = try ShippedScripts(strategy: strategy)
+        func run(_ line: String) throws -> CommandResult {
+            try MigratorBinary.run(
+                ["--database", store.database.url(user: role), "--migrations", scripts.path]
+                    + line.split(separator: " ").map(String.init))
+        }
+        try run("upgrade 0001").checked()
+        try store.run(
+            """
+            SET ROLE \(role); CREATE VIEW unread AS SELECT id FROM direct_messages WHERE NOT is_read; RESET ROLE;
+            ALTER TABLE \(other) OWNER TO \(owner); GRANT ALL ON \(other) TO \(role);
+            INSERT INTO users (email) VALUES ('a'), ('b');
+            INSERT INTO direct_messages (sender_id, recipient_id, content) VALUES (1, 2, 'hello');
+            """)
+        let before = try store.state()
+        let statement = #"GRANT "\#(owner)" TO "\#(role)""#
+        for line in ["plan head", "upgrade head --mode window", "upgrade head --mode online"] {
+            let result = try run(line)
+            #expect(result.status == 69 && result.errorCode == "privilege-missing", "\(line): \(result.standardError)")
+            #expect(result.standardError.contains(#""\#(other)" belongs to"#), "\(result.standardError)")
+            #expect(result.standardError.contains(statement), "\(result.standardError)")
+            #expect(try store.state() == before)
+        }
+        try store.run(statement)
+        try run("upgrade head").checked()
+        try run("downgrade 0001").checked()
+    }
 }
 
 /// Somebody who is not root, for whom file permissions hold.

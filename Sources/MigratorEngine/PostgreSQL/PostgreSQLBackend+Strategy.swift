@@ -5,7 +5,9 @@ extension PostgreSQLBackend {
     public func decideStrategy(
         _ move: Move, definition: [Statement], context: StepContext
     ) throws -> StrategyDecision {
-        try refuseUnvalidatedNotNull(try existingSource(move, context: context))
+        let existing = try existingSource(move, context: context)
+        try requireOwner(of: existing, strategy: .rename)
+        try refuseUnvalidatedNotNull(existing)
         try checkTargetIsFree(move, definition: definition)
         let declared: TableShape
         if definition.isEmpty, let relation = try catalog.relation(move.target) {
@@ -39,6 +41,7 @@ extension PostgreSQLBackend {
     private func copyDecision(
         _ move: Move, source: TableShape, declared: TableShape, reason: String
     ) throws -> StrategyDecision {
+        try requireOwner(of: source.relation, strategy: .copy)
         try refuseUncopyable(source)
         guard let carried = try carriedColumns(move, source: source, declared: declared) else {
             return StrategyDecision(strategy: .copy, reason: reason)

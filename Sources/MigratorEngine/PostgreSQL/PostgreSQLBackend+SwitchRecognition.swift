@@ -67,6 +67,27 @@ extension PostgreSQLBackend {
         )
     }
 
+    /// Asked before the backup: the server refuses only the statement that needs it, behind everything else.
+    /// - Parameter strategy: a copy also makes anew the keys that point at the source, and the views over it.
+    func requireOwner(of source: CatalogRelation, strategy: Strategy) throws {
+        let rows = try session.query(
+            """
+            SELECT c.oid::regclass::text AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner
+            FROM pg_catalog.pg_class c
+            WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') AND (c.oid = $1::oid OR $2::boolean AND c.oid IN (
+                SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = $1::oid AND contype = 'f'
+                UNION ALL SELECT r.ev_class FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+                WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid))
+            ORDER BY c.oid <> $1::oid, 1 LIMIT 1
+            """, [SQLValue(source.oid), SQLValue(strategy == .copy)])
+        guard let name = rows.first?.text("name"), let owner = rows.first?.text("owner") else { return }
+        throw MigratorError(
+            "privilege-missing", .unavailable,
+            "\"\(name)\" belongs to \"\(owner)\", and the switch of \"\(source.name)\" changes it",
+            hint: "connect as its owner, or let an administrator run GRANT \(owner.quotedIdentifier) TO "
+                + facts.user.quotedIdentifier)
+    }
+
     private func checkKey(_ move: Move, of source: TableShape) throws {
         guard move.mapping == nil || source.column(move.key) != nil else { return }
         guard source.isKey(move.key) else {

@@ -25,6 +25,14 @@ import Testing
         #expect(result.status == 69 && result.standardError.contains("\"nowhere\""), "\(result.standardError)")
     }
 
+    @Test func `A server that ends the connection at once is quoted`() throws {
+        let database = try PostgreSQLServer.shared().createDatabase()
+        try database.psql("ALTER DATABASE \(database.name) SET session_preload_libraries = 'missing'")
+        let result = try MigratorBinary.run(["--database", database.url, "upgrade", "head", "--migrations", shipped])
+        #expect(result.status == 69 && result.errorCode == "connection-failed", "\(result.standardError)")
+        #expect(result.standardError.contains(#"could not access file "missing""#), "\(result.standardError)")
+    }
+
     @Test func `A wrong password is exit 69 and is not shown`() throws {
         let server = try PostgreSQLServer(tcp: true)
         try server.run(

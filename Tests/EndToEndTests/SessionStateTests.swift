@@ -18,4 +18,25 @@ import Testing
         #expect(
             try database.psql("SELECT count(*) FROM migrator.fingerprint WHERE after_definition IS NOT NULL") == "3\n")
     }
+
+    /// What an administrator has set for the database while it is at 0001.
+    @Test(arguments: [
+        "quote_all_identifiers = on", "DateStyle = 'SQL, DMY'", "statement_timeout = '20ms'", "lock_timeout = '1ms'",
+        "default_transaction_isolation = 'serializable'",
+    ])
+    func `the settings of the database do not matter`(_ setting: String) throws {
+        let store = try PostgreSQLStore()
+        try migrate(["upgrade", "0001"], on: store).checked()
+        try store.run(sampleMessages)
+        let rows = "SELECT md5(string_agg(m::text, '' ORDER BY id)) FROM direct_messages AS m"
+        let before = try store.database.psql(rows)
+        try store.run("ALTER DATABASE \(store.database.name) SET \(setting)")
+        for mode in ["online", "window"] {
+            try migrate(["upgrade", "head", "--mode", mode], on: store).checked()
+            try migrate(["verify", "--full"], on: store).checked()
+            try migrate(["downgrade", "0001", "--mode", mode], on: store).checked()
+        }
+        try store.run("ALTER DATABASE \(store.database.name) RESET ALL")
+        #expect(try store.database.psql(rows) == before)
+    }
 }

@@ -68,7 +68,11 @@ public enum ConnectionProblem {
                 "server-starting", "the server is starting up or shutting down",
                 "wait until it accepts connections, and run the command again"
             )
-        default: break
+        case .some:
+            return (
+                "connection-failed", "the server ends the connection", "see what it says, or look into its log"
+            )
+        case nil: break
         }
         if says("no password supplied") {
             return (

@@ -47,6 +47,7 @@ extension PostgreSQLBackend {
     static let pinnedSettings: [(name: String, value: String)] = [
         ("standard_conforming_strings", "on"), ("TimeZone", "UTC"), ("DateStyle", "ISO, YMD"),
         ("IntervalStyle", "postgres"), ("extra_float_digits", "1"), ("bytea_output", "hex"),
+        ("quote_all_identifiers", "off"),
         ("client_min_messages", "notice"), ("statement_timeout", "0"),
         ("idle_in_transaction_session_timeout", "0"), ("idle_session_timeout", "0"),
         // A policy would hide rows from what counts, compares, copies and archives: an error is better.

@@ -9,7 +9,25 @@ extension Ledger {
             try session.execute(measurementStatements)
             try passOnPrivileges(to: Self.measurementTables)
         }
+        try session.execute("ALTER TABLE \(table("format")) ADD COLUMN schema_name text")
+        try belongToSchema("(SELECT schema_name FROM \(table("backup")) ORDER BY id DESC LIMIT 1)")
         try session.run("UPDATE \(table("format")) SET version = $1", [SQLValue(Ledger.formatVersion)])
+    }
+
+    /// Version 3, on PostgreSQL: the ledger names the schema of the scripts' tables, the first of the search path.
+    /// - Parameter known: SQL for one that is known already, or NULL.
+    func belongToSchema(_ known: String = "NULL") throws(DatabaseError) {
+        guard session.dialect == .postgresql else { return }
+        try session.execute("UPDATE \(table("format")) SET schema_name = coalesce(\(known), current_schema())")
+    }
+
+    /// Asks for the schema whose tables the ledger is about; no row where it records no revision, or none that stands:
+    /// then it takes another one. Reads ledgers of every version.
+    static func schemaQuery(of schema: String) -> String {
+        """
+        SELECT name FROM (SELECT to_jsonb(f) ->> 'schema_name' AS name FROM \(schema.quotedIdentifier).format AS f) AS kept
+        WHERE to_regnamespace(quote_ident(name)) IS NOT NULL AND EXISTS (SELECT FROM \(schema.quotedIdentifier).revision)
+        """
     }
 
     /// Those of version 2: what a run took, for its report. Nothing is decided by them.

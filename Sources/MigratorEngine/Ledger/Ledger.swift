@@ -5,7 +5,7 @@ import MigratorScript
 ///
 /// PostgreSQL: tables in a schema of their own; SQLite: tables with the prefix `migrator_`.
 public final class Ledger {
-    public static let formatVersion = 2
+    public static let formatVersion = 3
 
     public let session: any Session
     /// The ledger's schema on PostgreSQL, unquoted.

@@ -103,7 +103,19 @@ extension PostgreSQLBackend {
         facts.canCheckConnection = row.text("version")?.contains("linux") == true
         facts.furtherPath = PostgreSQLCatalog.elements(row.text("path"))
             .filter { $0 != facts.schema }.map(\.quotedIdentifier)
-        try session.execute(facts.dependentSettings.joined(separator: "; "))
+        let dependent = facts.dependentSettings.joined(separator: "; ")
+        guard facts.hasLedger else {
+            try session.execute(dependent)
+            return facts
+        }
+        do {
+            facts.schemaOfLedger = try session.queryAll("\(dependent); \(Ledger.schemaQuery(of: ledgerSchema))")
+                .last?.first?.text("name")
+        } catch {
+            // Whoever reads the ledger then is told what to grant.
+            guard error.kind == .insufficientPrivilege || error.kind == .statement else { throw error }
+            try session.execute(dependent)
+        }
         return facts
     }
 
@@ -112,7 +124,10 @@ extension PostgreSQLBackend {
     public func prepareLedger() throws {
         if facts.hasLedger, let version = try readableFormatVersion() {
             guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
-            if version == Ledger.formatVersion { return }
+            if version == Ledger.formatVersion {
+                if facts.schemaOfLedger == nil { try ledger.belongToSchema() }
+                return
+            }
         }
         do {
             try session.transaction {

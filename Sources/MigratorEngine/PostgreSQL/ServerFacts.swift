@@ -20,6 +20,8 @@ struct ServerFacts: Equatable {
     var furtherPath: [String] = []
     /// As it was when the connection was opened.
     var hasLedger = false
+    /// The schema whose tables the ledger is about; nil where it is about none that stands.
+    var schemaOfLedger: String?
 
     /// Whether the server can notice that its client is gone while a statement runs.
     var canCheckConnection = false
@@ -60,6 +62,13 @@ struct ServerFacts: Equatable {
         }
         guard canUseSchema else {
             throw privilegeError("USAGE")
+        }
+        if let schemaOfLedger, schemaOfLedger != schema {
+            throw MigratorError(
+                "schema-differs", .configuration,
+                "the ledger is about the tables of schema \(schemaOfLedger.quotedIdentifier), not of \(schema.quotedIdentifier)",
+                hint: "add --schema \(schemaOfLedger), or give \(schema.quotedIdentifier) a ledger of its own: "
+                    + "`ledger_schema` in migrator.toml")
         }
         guard forWriting else { return }
         guard !isReplica else {

@@ -82,6 +82,17 @@ import Testing
         #expect(try store.database.psql(ledger) == before)
     }
 
+    @Test func `of two that begin one ledger at once, one is refused`() throws {
+        let runs = try ["one", "the Other"].map { schema in
+            try MigratorBinary.start([
+                "--database", store.url, "--migrations", shipped, "--schema", schema, "upgrade", "0001", "--wait",
+                "60s",
+            ])
+        }
+        let statuses = try runs.map { try $0.wait().status }
+        #expect(statuses.sorted() == [0, 78])
+    }
+
     /// Under another name the schema is the same one; and at base the ledger is about none.
     @Test func `a ledger goes with its schema, and is free at base`() throws {
         try run("upgrade 0001").checked()

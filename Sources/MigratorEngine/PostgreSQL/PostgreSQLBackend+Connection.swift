@@ -122,12 +122,18 @@ extension PostgreSQLBackend {
     // MARK: The ledger
 
     public func prepareLedger() throws {
+        try makeLedger()
+        guard facts.schemaOfLedger == nil else { return }
+        // Whoever had the lock meanwhile may have begun it for another schema.
+        facts.schemaOfLedger = try session.query(Ledger.schemaQuery(of: ledger.schema)).first?.text("name")
+        try facts.checkSchemaOfLedger()
+        if facts.schemaOfLedger == nil { try ledger.belongToSchema() }
+    }
+
+    private func makeLedger() throws {
         if facts.hasLedger, let version = try readableFormatVersion() {
             guard version <= Ledger.formatVersion else { throw newerLedgerError(version) }
-            if version == Ledger.formatVersion {
-                if facts.schemaOfLedger == nil { try ledger.belongToSchema() }
-                return
-            }
+            if version == Ledger.formatVersion { return }
         }
         do {
             try session.transaction {

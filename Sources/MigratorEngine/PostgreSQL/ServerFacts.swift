@@ -63,13 +63,7 @@ struct ServerFacts: Equatable {
         guard canUseSchema else {
             throw privilegeError("USAGE")
         }
-        if let schemaOfLedger, schemaOfLedger != schema {
-            throw MigratorError(
-                "schema-differs", .configuration,
-                "the ledger is about the tables of schema \(schemaOfLedger.quotedIdentifier), not of \(schema.quotedIdentifier)",
-                hint: "add --schema \(schemaOfLedger), or give \(schema.quotedIdentifier) a ledger of its own: "
-                    + "`ledger_schema` in migrator.toml")
-        }
+        try checkSchemaOfLedger()
         guard forWriting else { return }
         guard !isReplica else {
             throw MigratorError(
@@ -92,6 +86,17 @@ struct ServerFacts: Equatable {
         guard canCreateInSchema else {
             throw privilegeError("CREATE")
         }
+    }
+
+    /// Refuses another schema than the one that the ledger is about.
+    /// - Throws: `MigratorError`, status configuration.
+    func checkSchemaOfLedger() throws {
+        guard let schemaOfLedger, schemaOfLedger != schema else { return }
+        throw MigratorError(
+            "schema-differs", .configuration,
+            "the ledger is about the tables of schema \(schemaOfLedger.quotedIdentifier), not of \(schema.quotedIdentifier)",
+            hint: "add --schema \(schemaOfLedger), or give \(schema.quotedIdentifier) a ledger of its own: "
+                + "`ledger_schema` in migrator.toml")
     }
 
     private func privilegeError(_ privilege: String) -> MigratorError {

@@ -31,6 +31,8 @@ public enum NegativeControl: String, Sendable {
     case backupContent = "backup-content"
     /// A table to which a subscription writes is neither switched nor followed.
     case subscriptions = "subscriptions"
+    /// The triggers of a move fire under the replica role, too.
+    case replicaRole = "replica-role"
     /// A table whose key is looked at when a transaction ends is not followed.
     case deferrableKeys = "deferrable-keys"
 

@@ -168,6 +168,7 @@ final class PlanDescription {
         case (_, true) where !isUp && strategy == .copy:
             // The follower has every write already.
             step.phases = ["compare", "cut back", "register"]
+            lock("SHARE ROW EXCLUSIVE", [move.source], &step)
             spend(size.times(PlanEstimate.onlineRow) / 8, isExclusive: false, bytes: 0, &step)
             spend(PlanEstimate.cutOver, isExclusive: true, &step)
         case (_, true):

@@ -41,12 +41,13 @@ extension Executor {
             details: Array(left.prefix(10)))
     }
 
-    /// Refuses a downgrade whose values no backup has any more, before it does anything: from one that has begun there is
-    /// no way but to its end.
-    func checkBackupsOfWaysBack(_ items: [FlatItem], work: RevisionWork) throws {
+    /// Refuses a downgrade whose values no backup has any more, or whose old table has missed writes, before it does
+    /// anything: from one that has begun online there is no way but to its end.
+    func checkWaysBack(_ items: [FlatItem], work: RevisionWork) throws {
         for item in items where !work.done.contains(item.ordinal) {
             guard case .switchTable(let move) = item.item.action else { continue }
             let context = work.context(item: item.ordinal, self)
+            try backend.requireFollowed(move, context: context)
             let backup = try look(for: [item.item]) { try backend.backupOfWayBack(move, context: context) }
             if let backup { try backend.requireUnchangedForWayBack(backup) }
         }

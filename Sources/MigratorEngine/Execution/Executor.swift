@@ -64,7 +64,7 @@ final class Executor {
             work.prepareMoves(items, isUpgrade: planned.direction == .upgrade)
             if work.isOnline {
                 if planned.direction == .downgrade {
-                    try checkBackupsOfWaysBack(items, work: work)
+                    try checkWaysBack(items, work: work)
                     try beginOnlineDowngrade(work: &work)
                 } else if work.attempt == run.id {
                     try checkBeforehand(items, work: work)

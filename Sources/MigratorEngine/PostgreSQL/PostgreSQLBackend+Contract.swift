@@ -38,7 +38,7 @@ extension PostgreSQLBackend {
                 mapping.select, columns: mapping.columns, with: follower, key: record.key)
             try refuse(
                 comparison, what: "the follower of \"\(record.target.name)\" is not equal to it",
-                nothing: "the soak goes on")
+                following: record.target.name, nothing: "the soak goes on")
         }
     }
 

@@ -142,17 +142,21 @@ extension PostgreSQLBackend {
                 detail: "{\"rows\":\(comparison.expectedRows)}"))
     }
 
+    /// - Parameter source: the table from which triggers lead rows here while the application writes.
     func refuse(
-        _ comparison: RowComparison, what: String, nothing: String = "nothing was committed"
+        _ comparison: RowComparison, what: String, following source: String? = nil,
+        nothing: String = "nothing was committed"
     ) throws {
         guard comparison.differenceCount > 0 else { return }
+        var hint = "look for triggers on the target that change or swallow rows, and for types that lose precision"
+        if let source {
+            hint +=
+                "; what was written while triggers were off, or under session_replication_role = replica, is led over again "
+                + "by an UPDATE of the row in \"\(source)\", even to the values that it has"
+        }
         throw MigratorError(
             "content-differs", .difference,
-            "\(what): \(comparison.differenceCount.counted("row differs", "rows differ")); \(nothing)",
-            hint:
-                "look for triggers on the target that change or swallow rows, for types that lose precision, and for writers "
-                + "whose writes fire no trigger (session_replication_role = replica): those are only brought over anew, after "
-                + "`migrator downgrade -1`",
+            "\(what): \(comparison.differenceCount.counted("row differs", "rows differ")); \(nothing)", hint: hint,
             details: comparison.differences.map {
                 "\($0.table ?? "") \($0.key ?? ""): \($0.message)"
             })

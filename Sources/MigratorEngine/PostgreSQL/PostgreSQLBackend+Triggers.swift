@@ -6,6 +6,9 @@ extension PostgreSQLBackend {
     /// `move` is what keeps source and target of a copy or a switch equal until that is over.
     static let triggerKinds = ["sync", "ensure", "fill", "move"]
 
+    /// Those that go with the move they belong to.
+    private static let passingKinds = ["move", "archive"]
+
     /// `migrator_0003_007_sync`: triggers of one kind fire in the order of their names, so the item is padded.
     func triggerName(_ kind: String, context: StepContext) -> String {
         let number = String(context.item)
@@ -46,6 +49,9 @@ extension PostgreSQLBackend {
                 CREATE TRIGGER \(trigger.quotedIdentifier) \(event.event) ON \(quoted(source))
                 FOR EACH \(event.isRow ? "ROW" : "STATEMENT") EXECUTE FUNCTION \(function)()
                 """)
+            if Self.passingKinds.contains(kind), !NegativeControl.replicaRole.isLeftOut {
+                try session.execute("ALTER TABLE \(quoted(source)) ENABLE ALWAYS TRIGGER \(trigger.quotedIdentifier)")
+            }
             triggers.append(TriggerRecord.Trigger(table: quoted(source), name: trigger.quotedIdentifier))
         }
         let record = TriggerRecord(

@@ -66,6 +66,7 @@ extension SQLiteBackend {
 
     /// There is no follower.
     public func requireFollowable(_ move: Move) {}
+    public func requireFollowed(_ move: Move, context: StepContext) {}
 
     /// SQLite has no invalid indexes or disabled triggers; an index that lost entries is what `integrity_check` finds.
     public func invalidObjects() throws -> [Difference] {

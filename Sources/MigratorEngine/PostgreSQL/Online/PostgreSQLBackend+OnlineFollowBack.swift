@@ -3,8 +3,8 @@ import MigratorScript
 
 /// The way back of a copied table while the application writes: its follower takes its place.
 extension PostgreSQLBackend {
-    /// 1. the children's keys to the follower; 2. a clean comparison; 3. the tables change places, in one moment under
-    /// the locks. The target stays as a registered backup.
+    /// 1. nobody's writes are missed; 2. the children's keys to the follower; 3. a clean comparison; 4. the tables change
+    /// places, in one moment under the locks. The target stays as a registered backup.
     func followBackOnline(
         _ move: Move, record: SwitchRecord, object: ObjectRecord, target: CatalogRelation, _ work: OnlineWork
     ) throws {
@@ -17,21 +17,24 @@ extension PostgreSQLBackend {
             try mappingBack(move.mapping, of: record, to: followerTable)
         }
 
-        // 1. In every run, since the application may have got new ones.
+        // 1. In every run, like the comparison that relies on it.
+        try followEveryRole(kind: "follower", on: target, work)
+
+        // 2. In every run, since the application may have got new ones.
         try prepareChildren(of: target, for: follower, work)
 
-        // 2
+        // 3
         var rows = 0
         repeat {
             let comparison = try compareInStretches(
                 mapping.select, columns: mapping.columns, with: followerTable, key: record.key, work)
             try refuse(
                 comparison, what: "the follower of \"\(record.target.name)\" is not equal to it",
-                nothing: "nothing was cut over")
+                following: record.target.name, nothing: "nothing was cut over")
             rows = comparison.expectedRows
         } while try waitForCutOver(work)
 
-        // 3
+        // 4
         try brief(
             work, locking: { try cutOverLocks(back(record)) + lock(followerTable, .accessExclusive) },
             finishing: "cut back"

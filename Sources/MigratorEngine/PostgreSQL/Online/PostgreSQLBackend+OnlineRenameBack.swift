@@ -104,9 +104,12 @@ extension PostgreSQLBackend {
         try backfill("archive rows", of: source, key: record.key, work) { range, type in
             try copyStretch(mapping, from: source, to: copy, key: record.key, range: range, type: type)
         }
+        try followEveryRole(kind: "archive", on: target, work)
         let comparison = try compareInStretches(
             mapping.select, columns: kept, with: copy, key: record.key, work)
-        try refuse(comparison, what: "\"\(name)\" is not equal to \"\(target.name)\"")
+        try refuse(
+            comparison, what: "\"\(name)\" is not equal to \"\(target.name)\"", following: target.name,
+            nothing: "nothing was cut over")
     }
 }
 

@@ -31,7 +31,7 @@ extension PostgreSQLBackend {
             lockTimeout: sync.back == nil ? nil : Self.holdersPatience, context: context)
     }
 
-    /// ONLINE.md H1: an upsert, and on the way of a delete the isolation guard, which makes a row that the
+    /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
     /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil) -> String {
@@ -73,6 +73,17 @@ extension PostgreSQLBackend {
                 """
         }
         let isGuarded = NegativeControl.guardOfDeletes.isLeftOut ? "false AND " : ""
+        let guardOfInvisible = """
+            IF \(isGuarded)NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+                BEGIN
+                    \(upsert("OLD"));
+                    DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                EXCEPTION WHEN foreign_key_violation THEN
+                    -- Nothing was there: the row goes because its parent did.
+                    NULL;
+                END;
+            END IF;
+            """
         let outermost =
             NegativeControl.nestedWrites.isLeftOut ? "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" : ""
         return """
@@ -89,21 +100,16 @@ extension PostgreSQLBackend {
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
                     \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
-                    IF \(isGuarded)NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
-                        BEGIN
-                            \(upsert("OLD"));
-                            DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
-                        EXCEPTION WHEN foreign_key_violation THEN
-                            -- Nothing was there: the row goes because its parent did.
-                            NULL;
-                        END;
-                    END IF;
+                    \(guardOfInvisible)
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
                     \(lead("NEW"))
                     \(place)
                     IF placed = 0 THEN
                         DELETE FROM \(target) AS t WHERE t.\(key) = NEW.\(key);
+                        IF TG_OP = 'UPDATE' THEN
+                            \(guardOfInvisible)
+                        END IF;
                     END IF;
                 END IF;
                 \(leave)

@@ -14,6 +14,8 @@ struct PostgreSQLMapping {
     var sourceColumns: [String]
     /// Why a row of the source does not decide its row of the target by itself; nil where it does.
     var reasonNotRowLocal: String?
+    /// Whether a change of a row can take it out of what is yielded: there is a condition or a join.
+    var leavesRowsOut = false
     /// Types to which columns are cut where they are written, not where they are compared.
     var casts: [String: String] = [:]
 
@@ -68,6 +70,7 @@ extension PostgreSQLBackend {
             analysis.columns = targetColumns.filter(output.contains)
             analysis.unknownColumns = output.filter { !targetColumns.contains($0) }
             analysis.sourceColumns = try columnsRead(by: "migrator_mapping", of: relation.oid)
+            analysis.leavesRowsOut = [":quals {", "{JOINEXPR ", "} {RANGETBLREF "].contains(where: rule.contains)
             analysis.reasonNotRowLocal = try notRowLocal(
                 rule, mapping: mapping, source: source, sourceOID: relation.oid, key: key)
         }

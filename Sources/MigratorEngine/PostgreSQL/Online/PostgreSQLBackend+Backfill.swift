@@ -125,14 +125,16 @@ extension PostgreSQLBackend {
             """
     }
 
-    /// Copies one stretch of a row-local mapping; rows that triggers have placed already stay as they are.
+    /// Copies one stretch of a row-local mapping; rows that triggers have placed already stay as they are. Where an update
+    /// can take a row away from the target, no update comes between: its trigger would not see the row that is not committed.
     func copyStretch(
         _ mapping: PostgreSQLMapping, from source: TableName, to target: TableName, key: String, range: KeyRange,
         type: String
     ) throws(DatabaseError) -> Int {
         try session.run(
             """
-            WITH \(lockedRows(of: source, key: key, in: range, type: type))
+            WITH \(lockedRows(
+                of: source, key: key, in: range, type: type, strength: mapping.leavesRowsOut ? "SHARE" : "KEY SHARE"))
             INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.valueList) FROM (
             \(mapping.select)

@@ -73,7 +73,7 @@ extension PostgreSQLBackend {
         let list = kept.map(\.quotedIdentifier).joined(separator: ", ")
         let mapping = PostgreSQLMapping(
             select: "SELECT \(list) FROM \(target.name.quotedIdentifier) WHERE \(condition)", columns: kept,
-            unknownColumns: [], sourceColumns: kept, reasonNotRowLocal: nil)
+            unknownColumns: [], sourceColumns: kept, reasonNotRowLocal: nil, leavesRowsOut: true)
         let source = TableName(schema: target.schema, target.name)
         try work.phase("archive") {
             try brief(work, locking: { try lock(source, .shareRowExclusive) }, finishing: "archive") { next in

@@ -31,7 +31,8 @@ extension PostgreSQLBackend {
         if !NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
 
         // 3
-        try backfill("backfill", of: sync.source, key: sync.key, work) { range, type in
+        let target = mapping.leavesRowsOut ? Self.lockingBatchTarget : nil
+        try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { range, type in
             do {
                 return try copyStretch(
                     mapping, from: sync.source, to: sync.target, key: sync.key, range: range, type: type)

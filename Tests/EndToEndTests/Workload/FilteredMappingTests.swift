@@ -1,0 +1,121 @@
+import Foundation
+import MigratorTestSupport
+import Testing
+
+/// A mapping with a condition, while writers change what it asks for: a row that does not meet it any more is taken out of
+/// the target, also where its writer cannot see it there.
+@Suite struct FilteredMappingTests {
+    static let script = """
+        -- migrator:revision 0001
+        -- migrator:revises base
+        -- migrator:message Notes that are shown
+
+        -- migrator:upgrade
+        CREATE TABLE shown (id integer PRIMARY KEY, body text NOT NULL);
+        -- migrator:exceptions notes key=id
+        SELECT id, 'it is hidden' AS reason FROM notes WHERE hidden;
+        -- migrator:sync notes -> shown key=id mapping=select
+        SELECT id, body FROM notes WHERE NOT hidden;
+
+        -- migrator:downgrade
+        DROP TABLE shown;
+        """
+
+    /// The batch waits for another writer, and has copied the row, if nothing keeps it from that.
+    @Test(arguments: [false, true])
+    func `a row that leaves the mapping beside its batch is not left behind`(isLeftOut: Bool) throws {
+        let setting = try Setting()
+        let running = try setting.start(isLeftOut ? "row-lock" : nil)
+        let slow = try setting.store.database.session()
+        let other = try setting.store.database.session()
+        defer {
+            slow.close()
+            other.close()
+        }
+        try slow.execute("BEGIN; UPDATE notes SET body = 'slow' WHERE id = 1500")
+        try setting.goOn()
+        try setting.waitFor(
+            """
+            SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+                           WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())
+            """)
+        try other.execute("UPDATE notes SET hidden = true WHERE id = 1490")
+        try slow.execute("COMMIT")
+        try setting.check(running.wait(), key: 1490, isLeftOut: isLeftOut)
+    }
+
+    /// The writer's snapshot is from before the row was copied.
+    @Test(arguments: [false, true])
+    func `a row that leaves the mapping unseen is not left behind`(isLeftOut: Bool) throws {
+        let setting = try Setting()
+        let running = try setting.start(isLeftOut ? "guard" : nil)
+        let older = try setting.store.database.session()
+        defer { older.close() }
+        try older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM notes LIMIT 1")
+        try setting.goOn()
+        try setting.waitFor("SELECT EXISTS (SELECT FROM shown WHERE id = 1500)")
+        var seen: String?
+        do {
+            try older.execute("UPDATE notes SET hidden = true WHERE id = 1500; COMMIT")
+        } catch {
+            seen = error.sqlState
+            older.rollback()
+        }
+        #expect(seen == (isLeftOut ? nil : "40001"))
+        try setting.store.run("UPDATE notes SET hidden = true WHERE id = 1501")
+        try setting.check(running.wait(), key: isLeftOut ? 1500 : 1501, isLeftOut: isLeftOut)
+    }
+
+    /// 3,000 notes, and an upgrade that waits after its first batch.
+    private struct Setting {
+        let store: PostgreSQLStore
+        let project: Project
+        private var arguments: [String] {
+            ["--database", store.url, "--migrations", project.folder.file("migrations")]
+        }
+
+        init() throws {
+            project = try Project(["migrations/postgresql/0001_shown.sql": FilteredMappingTests.script, "wait": ""])
+            store = try PostgreSQLStore()
+            try store.run(
+                """
+                CREATE TABLE notes (id integer PRIMARY KEY, body text NOT NULL, hidden boolean NOT NULL DEFAULT false);
+                INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, 3000) AS n
+                """)
+        }
+
+        func start(_ leftOut: String?) throws -> RunningCommand {
+            let running = try MigratorBinary.start(
+                arguments + ["upgrade", "head", "--mode", "online", "--pause-file", project.folder.file("wait")],
+                environment: leftOut.map { ["MIGRATOR_LEAVE_OUT": $0] } ?? [:])
+            guard running.waitForStandardError("paused") else { throw CommandError(message: "it did not wait") }
+            return running
+        }
+
+        func goOn() throws { try FileManager.default.removeItem(atPath: project.folder.file("wait")) }
+
+        func waitFor(_ condition: String) throws {
+            // A batch does not wait for long.
+            let observer = try store.database.session()
+            defer { observer.close() }
+            for _ in 0..<2000 {
+                if try observer.scalar(condition).asBool { return }
+                usleep(5_000)
+            }
+            throw CommandError(message: "it did not come to this: \(condition)")
+        }
+
+        /// - Parameter key: of the row that was hidden.
+        func check(_ result: CommandResult, key: Int, isLeftOut: Bool) throws {
+            #expect(result.status == (isLeftOut ? 2 : 0), "\(result.standardError)")
+            if isLeftOut {
+                #expect(
+                    result.standardError.contains("shown \(key): the row should not be there"),
+                    "\(result.standardError)")
+            } else {
+                #expect(try store.database.psql("SELECT count(*) FROM shown WHERE id = \(key)") == "0\n")
+                try MigratorBinary.run(arguments + ["verify"]).checked()
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 /// A mechanism of safety that a test leaves out on purpose, to see that the harness notices
 /// (`MIGRATOR_LEAVE_OUT=guard`). Only debug builds know it; a released binary has all of them, whatever is set.
 public enum NegativeControl: String, Sendable {
-    /// The branch of the sync trigger that makes an invisible row raise 40001 (ONLINE.md H1).
+    /// What makes a row raise 40001 that a trigger is to take away and does not see (ONLINE.md H1).
     case guardOfDeletes = "guard"
     /// The row locks of the backfill.
     case rowLock = "row-lock"

@@ -91,12 +91,16 @@ extension PostgreSQLBackend {
 
     private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping, _ context: StepContext) -> String {
         let deletion = ensure.owner.map { owner in
-            """
-            IF TG_OP = 'DELETE' THEN
-                DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\(ownerKey(ensure));
-                RETURN NULL;
-            END IF;
-            """
+            let delete =
+                "DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\(ownerKey(ensure))"
+            let insert = insertion(ensure, mapping, shadow: shadow(ensure.source, by: "OLD"))
+            return """
+                IF TG_OP = 'DELETE' THEN
+                    \(delete);
+                    \(guardOfInvisible(insert: insert, delete: delete))
+                    RETURN NULL;
+                END IF;
+                """
         }
         let way = ensure.back.map { (setting: self.way(context), key: $0.key.quotedIdentifier) }
         let outset = way.map { "DECLARE before text := coalesce(current_setting('\($0.setting)', true), '');" } ?? ""

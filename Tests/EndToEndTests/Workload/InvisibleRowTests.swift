@@ -2,10 +2,10 @@ import Foundation
 import MigratorTestSupport
 import Testing
 
-/// A mapping with a condition, while writers change what it asks for: a row that does not meet it any more is taken out of
-/// the target, also where its writer cannot see it there.
-@Suite struct FilteredMappingTests {
-    static let script = """
+/// Rows that are to be taken out of the target by a writer who cannot see them there: they have been copied and are not
+/// committed yet, or were committed behind its snapshot.
+@Suite struct InvisibleRowTests {
+    private static let filtered = """
         -- migrator:revision 0001
         -- migrator:revises base
         -- migrator:message Notes that are shown
@@ -21,10 +21,24 @@ import Testing
         DROP TABLE shown;
         """
 
+    private static let owned = """
+        -- migrator:revision 0001
+        -- migrator:revises base
+        -- migrator:message A mark for each note
+
+        -- migrator:upgrade
+        CREATE TABLE marks (note_id integer PRIMARY KEY, size integer NOT NULL);
+        -- migrator:ensure notes -> marks on=note_id owner=note_id
+        SELECT id AS note_id, length(body) AS size FROM notes;
+
+        -- migrator:downgrade
+        DROP TABLE marks;
+        """
+
     /// The batch waits for another writer, and has copied the row, if nothing keeps it from that.
     @Test(arguments: [false, true])
     func `a row that leaves the mapping beside its batch is not left behind`(isLeftOut: Bool) throws {
-        let setting = try Setting()
+        let setting = try Setting(Self.filtered)
         let running = try setting.start(isLeftOut ? "row-lock" : nil)
         let slow = try setting.store.database.session()
         let other = try setting.store.database.session()
@@ -44,26 +58,26 @@ import Testing
         try setting.check(running.wait(), key: 1490, isLeftOut: isLeftOut)
     }
 
-    /// The writer's snapshot is from before the row was copied.
     @Test(arguments: [false, true])
     func `a row that leaves the mapping unseen is not left behind`(isLeftOut: Bool) throws {
-        let setting = try Setting()
+        let setting = try Setting(Self.filtered)
         let running = try setting.start(isLeftOut ? "guard" : nil)
-        let older = try setting.store.database.session()
-        defer { older.close() }
-        try older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM notes LIMIT 1")
-        try setting.goOn()
-        try setting.waitFor("SELECT EXISTS (SELECT FROM shown WHERE id = 1500)")
-        var seen: String?
-        do {
-            try older.execute("UPDATE notes SET hidden = true WHERE id = 1500; COMMIT")
-        } catch {
-            seen = error.sqlState
-            older.rollback()
-        }
+        let seen = try setting.writeBehind("shown WHERE id", "UPDATE notes SET hidden = true WHERE id = 1500")
         #expect(seen == (isLeftOut ? nil : "40001"))
         try setting.store.run("UPDATE notes SET hidden = true WHERE id = 1501")
         try setting.check(running.wait(), key: isLeftOut ? 1500 : 1501, isLeftOut: isLeftOut)
+    }
+
+    @Test(arguments: [false, true])
+    func `what belongs to a row goes with it unseen`(isLeftOut: Bool) throws {
+        let setting = try Setting(Self.owned)
+        let running = try setting.start(isLeftOut ? "guard" : nil)
+        let seen = try setting.writeBehind("marks WHERE note_id", "DELETE FROM notes WHERE id = 1500")
+        #expect(seen == (isLeftOut ? nil : "40001"))
+        try running.wait().checked()
+        // Nothing else looks for a row too many.
+        let isLeft = "SELECT EXISTS (SELECT FROM marks WHERE note_id NOT IN (SELECT id FROM notes))"
+        #expect(try setting.store.database.psql(isLeft) == (isLeftOut ? "t\n" : "f\n"))
     }
 
     /// 3,000 notes, and an upgrade that waits after its first batch.
@@ -74,8 +88,8 @@ import Testing
             ["--database", store.url, "--migrations", project.folder.file("migrations")]
         }
 
-        init() throws {
-            project = try Project(["migrations/postgresql/0001_shown.sql": FilteredMappingTests.script, "wait": ""])
+        init(_ script: String) throws {
+            project = try Project(["migrations/postgresql/0001_notes.sql": script, "wait": ""])
             store = try PostgreSQLStore()
             try store.run(
                 """
@@ -93,6 +107,22 @@ import Testing
         }
 
         func goOn() throws { try FileManager.default.removeItem(atPath: project.folder.file("wait")) }
+
+        /// Writes under a snapshot from before row 1,500 was copied.
+        /// - Returns: the SQLSTATE that the writer sees; nil for none.
+        func writeBehind(_ copy: String, _ write: String) throws -> String? {
+            let older = try store.database.session()
+            defer { older.close() }
+            try older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM notes LIMIT 1")
+            try goOn()
+            try waitFor("SELECT EXISTS (SELECT FROM \(copy) = 1500)")
+            do {
+                try older.execute("\(write); COMMIT")
+                return nil
+            } catch {
+                return error.sqlState
+            }
+        }
 
         func waitFor(_ condition: String) throws {
             // A batch does not wait for long.

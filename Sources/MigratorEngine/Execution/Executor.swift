@@ -51,6 +51,9 @@ final class Executor {
             let isBegun = try work.attempt != run.id && backend.ledger.hasCheckpoint(revision: planned.script.revision)
             work.isOnline = try isBegun || isOnline(planned, isUndo: work.isUndo)
             journal?.setMode(work.isOnline ? "online" : "window")
+            if work.isOnline, options.mode == .window {
+                reporter.report(.note("it was begun while the application writes, and goes on so, not in a window"))
+            }
             if work.attempt != run.id { try recallSchema(of: planned.script.revision) }
             work.hasSwitched =
                 try record != nil

@@ -38,7 +38,7 @@ extension PostgreSQLBackend {
                 mapping.select, columns: mapping.columns, with: follower, key: record.key)
             try refuse(
                 comparison, what: "the follower of \"\(record.target.name)\" is not equal to it",
-                following: record.target.name, nothing: "the soak goes on")
+                following: (record.target.name, follower), nothing: "the soak goes on")
         }
     }
 
@@ -46,7 +46,10 @@ extension PostgreSQLBackend {
     func endFollowing(
         _ follower: SwitchRecord.Table, record: inout SwitchRecord, revision: String
     ) throws -> String {
-        for object in try ledger.objects(revision: revision, kind: "follower") { try removeTrigger(object) }
+        for object in try ledger.objects(revision: revision, kind: "follower")
+        where TriggerRecord(json: object.detail)?.target == follower.name {
+            try removeTrigger(object)
+        }
         try session.execute("TRUNCATE \(quoted(follower.tableName))")
         let source = "\(record.source.schema.quotedIdentifier).\(record.source.name.quotedIdentifier)"
         if let shell = try catalog.relation(follower.tableName) {

@@ -7,6 +7,7 @@ extension PostgreSQLBackend {
     ) throws -> StrategyDecision {
         let existing = try existingSource(move, context: context)
         try requireOwner(of: existing, strategy: .rename)
+        try refuseFollowed(existing, revision: context.revision)
         try refuseUnvalidatedNotNull(existing)
         try checkTargetIsFree(move, definition: definition)
         let declared: TableShape

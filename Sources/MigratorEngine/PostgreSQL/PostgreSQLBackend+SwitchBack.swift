@@ -6,7 +6,7 @@ extension PostgreSQLBackend {
         _ move: Move, record object: ObjectRecord, context: StepContext
     ) throws -> StepOutcome {
         let record = try SwitchRecord(object)
-        guard let target = try catalog.relation(record.target.tableName), target.kind == .table else {
+        guard let target = try catalog.relation(record.target.tableName), target.isTable else {
             throw MigratorError(
                 "target-missing", .refused,
                 "the table \"\(record.target.name)\", which the upgrade made of \"\(record.source.name)\", is gone",

@@ -88,6 +88,18 @@ extension PostgreSQLBackend {
                 + facts.user.quotedIdentifier)
     }
 
+    /// A table that another one follows keeps its name and its triggers until that is over.
+    func refuseFollowed(_ source: CatalogRelation, revision: String) throws {
+        for object in try ledger.objects(kinds: ["follower"]) where object.revision != revision {
+            guard TriggerRecord(json: object.detail)?.triggers.first?.table == source.quoted else { continue }
+            throw MigratorError(
+                "table-followed", .refused,
+                "the old table of revision \"\(object.revision)\" still follows \"\(source.name)\", so that it cannot be "
+                    + "switched again",
+                hint: "run `migrator contract \(object.revision)` first")
+        }
+    }
+
     private func checkKey(_ move: Move, of source: TableShape) throws {
         guard move.mapping == nil || source.column(move.key) != nil else { return }
         guard source.isKey(move.key) else {

@@ -27,8 +27,8 @@ extension PostgreSQLBackend {
             kind, name: triggerName(kind, context: context),
             body: syncBody(sync, mapping, way: sync.back == nil ? nil : way(context)), on: sync.source,
             target: sync.target,
-            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
-            lockTimeout: sync.back == nil ? nil : Self.holdersPatience, context: context)
+            events: Self.everyWrite, lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
+            isForEveryRole: kind == "move", context: context)
     }
 
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
@@ -155,17 +155,18 @@ extension PostgreSQLBackend {
                 detail: "{\"rows\":\(comparison.expectedRows)}"))
     }
 
-    /// - Parameter source: the table from which triggers lead rows here while the application writes.
+    /// - Parameter following: the tables from which and to which triggers lead rows while the application writes.
     func refuse(
-        _ comparison: RowComparison, what: String, following source: String? = nil,
+        _ comparison: RowComparison, what: String, following: (source: String, target: TableName)? = nil,
         nothing: String = "nothing was committed"
     ) throws {
         guard comparison.differenceCount > 0 else { return }
         var hint = "look for triggers on the target that change or swallow rows, and for types that lose precision"
-        if let source {
+        if let following {
             hint +=
                 "; what was written while triggers were off, or under session_replication_role = replica, is led over again "
-                + "by an UPDATE of the row in \"\(source)\", even to the values that it has"
+                + "by an UPDATE of the row in \"\(following.source)\", even to the values that it has, and what was deleted, "
+                + "by a DELETE in \(quoted(following.target)) by hand"
         }
         throw MigratorError(
             "content-differs", .difference,

@@ -6,9 +6,6 @@ extension PostgreSQLBackend {
     /// `move` is what keeps source and target of a copy or a switch equal until that is over.
     static let triggerKinds = ["sync", "ensure", "fill", "move"]
 
-    /// Those that go with the move they belong to.
-    private static let passingKinds = ["move", "archive"]
-
     /// `migrator_0003_007_sync`: triggers of one kind fire in the order of their names, so the item is padded.
     func triggerName(_ kind: String, context: StepContext) -> String {
         let number = String(context.item)
@@ -22,10 +19,13 @@ extension PostgreSQLBackend {
     /// its TimeZone or search_path changes nothing (H6, H17, H21).
     /// - Parameter events: what stands between CREATE TRIGGER name and ON table, such as `AFTER INSERT OR UPDATE`,
     ///   with whether it fires for each row.
-    /// - Parameter lockTimeout: how long the function waits for a lock.
+    /// - Parameters:
+    ///   - lockTimeout: how long the function waits for a lock.
+    ///   - isForEveryRole: whether they fire under `session_replication_role = replica`, too.
     func createTriggers(
         _ kind: String, name: String, body: String, on source: TableName, target: TableName,
-        events: [(event: String, isRow: Bool)], lockTimeout: String? = nil, context: StepContext
+        events: [(event: String, isRow: Bool)], lockTimeout: String? = nil, isForEveryRole: Bool = false,
+        context: StepContext
     ) throws {
         let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
         let tag = "$migrator$"
@@ -49,7 +49,7 @@ extension PostgreSQLBackend {
                 CREATE TRIGGER \(trigger.quotedIdentifier) \(event.event) ON \(quoted(source))
                 FOR EACH \(event.isRow ? "ROW" : "STATEMENT") EXECUTE FUNCTION \(function)()
                 """)
-            if Self.passingKinds.contains(kind), !NegativeControl.replicaRole.isLeftOut {
+            if isForEveryRole, !NegativeControl.replicaRole.isLeftOut {
                 try session.execute("ALTER TABLE \(quoted(source)) ENABLE ALWAYS TRIGGER \(trigger.quotedIdentifier)")
             }
             triggers.append(TriggerRecord.Trigger(table: quoted(source), name: trigger.quotedIdentifier))
@@ -142,15 +142,28 @@ extension PostgreSQLBackend {
 
     func removeTrigger(_ object: ObjectRecord) throws {
         if let record = TriggerRecord(json: object.detail) {
-            for trigger in record.triggers {
-                // The table may be gone, and its triggers with it.
-                guard try session.scalar("SELECT to_regclass($1) IS NOT NULL", [.text(trigger.table)]).asBool
-                else { continue }
-                try session.execute("DROP TRIGGER IF EXISTS \(trigger.name) ON \(trigger.table)")
+            // Whatever they are called by now; a table may be gone, and its triggers with it.
+            for trigger in try triggers(calling: [record.function]) {
+                try session.execute("DROP TRIGGER \(trigger.name) ON \(trigger.table)")
             }
             try session.execute("DROP FUNCTION IF EXISTS \(record.function)()")
         }
         try ledger.removeObject(object.id)
+    }
+
+    /// Those that call one of the functions; of a partitioned table's, the ones that the others come from.
+    /// - Parameter functions: quoted and qualified.
+    func triggers(calling functions: [String]) throws -> [TriggerRecord.Trigger] {
+        try functions.flatMap { function in
+            try session.query(
+                """
+                SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name, quote_ident(t.tgname) AS name
+                FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE t.tgfoid = to_regprocedure($1) AND t.tgparentid = 0 ORDER BY t.oid
+                """, [.text(function + "()")]
+            ).map { TriggerRecord.Trigger(table: $0.text("table_name") ?? "", name: $0.text("name") ?? "") }
+        }
     }
 
     /// The columns of a unique index that is not partial, as sets. A DEFERRABLE one is none that ON CONFLICT can go by.

@@ -15,6 +15,7 @@ import Testing
         var kept: String
         /// Whether `verify` sees that the write is missing; else nothing but a registered backup has it.
         var isVerified = false
+        var kind: String { isBack ? strategy == "copy" ? "follower" : "archive" : "move" }
         var column: String { strategy == "rename" ? "updated_at" : "content" }
         var testDescription: String { "\(strategy)\(isBack ? ", back" : "")" }
     }
@@ -33,7 +34,7 @@ import Testing
     func `what is written under the replica role right before a cut-over is there`(_ way: Way, isLeftOut: Bool) throws {
         let setting = try Setting(way)
         let running = try setting.start(isLeftOut: isLeftOut)
-        try setting.write()
+        try setting.write(isReplica: true)
         try setting.release()
         let result = try running.wait()
         // Nobody has noticed, which is the point of it.
@@ -43,32 +44,64 @@ import Testing
         #expect(isFound == (isLeftOut && way.isVerified))
     }
 
-    /// A tool that loads rows may switch triggers off and on again.
-    @Test(arguments: ways) func `a trigger that was off for a moment stops the cut-over`(_ way: Way) throws {
+    /// As a tool does that loads rows; or by mistake.
+    static let breakages = [
+        "ALTER TABLE {table} DISABLE TRIGGER USER", "ALTER TABLE {table} ENABLE REPLICA TRIGGER {trigger}",
+        "DROP TRIGGER {trigger} ON {table}", "DROP FUNCTION migrator.{trigger} CASCADE",
+        "ALTER TRIGGER {trigger} ON {table} RENAME TO other; ALTER TABLE {table} DISABLE TRIGGER other",
+        """
+        DROP TRIGGER {trigger} ON {table};
+        CREATE TRIGGER {trigger} AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION migrator.{trigger}()
+        """,
+    ]
+
+    @Test(arguments: ways, breakages + ["off and on"])
+    func `a trigger that was off for a moment stops the cut-over`(_ way: Way, _ breakage: String) throws {
         let setting = try Setting(way)
         let running = try setting.start()
-        try setting.store.run("ALTER TABLE \(way.table) DISABLE TRIGGER USER")
+        let isOnAgain = breakage == "off and on"
+        try setting.breakTrigger(isOnAgain ? Self.breakages[0] : breakage)
         try setting.write()
-        try setting.store.run("ALTER TABLE \(way.table) ENABLE TRIGGER USER")
+        try setting.holder.execute("DELETE FROM \(way.table) WHERE id = 7")
+        if isOnAgain { try setting.holder.execute("ALTER TABLE \(way.table) ENABLE TRIGGER USER") }
         try setting.release()
         let stopped = try running.wait()
         #expect(stopped.status == 2 && stopped.errorCode == "trigger-off", "\(stopped.standardError)")
         let again = try setting.migrate(setting.command + ["--mode", "online"])
         #expect(again.status == 2 && again.errorCode == "content-differs", "\(again.standardError)")
-        #expect(again.standardError.contains(" 5: "), "\(again.standardError)")
+        for text in [" 5: ", " 7: the row should not be there"] {
+            #expect(again.standardError.contains(text), "\(again.standardError)")
+        }
+        #expect(again.standardError.contains("they are made again") == !isOnAgain, "\(again.standardError)")
         // As the hint says.
-        try setting.store.run("UPDATE \(way.table) SET content = content WHERE id = 5")
+        let copy = try #require(again.standardError.firstMatch(of: /DELETE in (\S+) by hand/)?.1)
+        try setting.store.run(
+            "UPDATE \(way.table) SET content = content WHERE id = 5; DELETE FROM \(copy) WHERE id = 7")
         try setting.migrate(setting.command).checked()
         #expect(try setting.kept() == "2001\n")
         try setting.migrate("verify").checked()
+        let left = "SELECT count(*) FROM pg_proc WHERE proname LIKE '%\(way.kind)'"
+        #expect(try way.kind == "move" || setting.store.database.psql(left) == "0\n")
+    }
+
+    /// Whoever takes an upgrade back has not to mend its triggers first.
+    @Test(arguments: breakages) func `an upgrade whose trigger is broken can be taken back`(_ breakage: String) throws {
+        let setting = try Setting(Self.ways[0])
+        let running = try setting.start()
+        try setting.breakTrigger(breakage)
+        try setting.write()
+        try setting.release()
+        #expect(try running.wait().errorCode == "trigger-off")
+        try setting.migrate("downgrade", "-1").checked()
+        #expect(try setting.store.database.psql("SELECT content FROM direct_messages WHERE id = 5") == "2001\n")
+        try setting.migrate("upgrade", "0002").checked()
+        #expect(try setting.kept() == "2001\n")
     }
 
     @Test func `a follower whose trigger is gone is not relied on`() throws {
         let setting = try Setting(Self.ways[1])
-        let name = try setting.store.database.psql(
-            "SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = 'messages'::regclass AND tgname LIKE 'migrator%' LIMIT 1"
-        )
-        try setting.store.run("DROP TRIGGER \(name) ON messages; UPDATE messages SET content = '2001' WHERE id = 5")
+        try setting.breakTrigger("DROP TRIGGER {trigger} ON {table}")
+        try setting.store.run("UPDATE messages SET content = '2001' WHERE id = 5")
         let refused = try setting.migrate(setting.command)
         #expect(refused.status == 2 && refused.errorCode == "trigger-off", "\(refused.standardError)")
         #expect(refused.standardError.contains("--mode window"), "\(refused.standardError)")
@@ -124,13 +157,26 @@ import Testing
             return running
         }
 
-        func write() throws {
+        /// By the reader itself, whose lock keeps others from dropping a trigger.
+        func write(isReplica: Bool = false) throws {
             let value = way.strategy == "rename" ? "'2001-02-03'" : "'2001'"
-            try store.run(
-                "SET session_replication_role = replica; UPDATE \(way.table) SET \(way.column) = \(value) WHERE id = 5")
+            if isReplica { try holder.execute("SET LOCAL session_replication_role = replica") }
+            try holder.execute("UPDATE \(way.table) SET \(way.column) = \(value) WHERE id = 5")
         }
 
         func kept() throws -> String { try store.database.psql("SELECT \(way.kept) WHERE id = 5") }
+
+        func breakTrigger(_ how: String) throws {
+            let name = try store.database.psql(
+                """
+                SELECT quote_ident(tgname) FROM pg_trigger
+                WHERE tgrelid = '\(way.table)'::regclass AND tgname LIKE '%\(way.kind)' AND NOT tgisinternal
+                """
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try holder.execute(
+                how.replacingOccurrences(of: "{table}", with: way.table)
+                    .replacingOccurrences(of: "{trigger}", with: name))
+        }
 
         func release() throws {
             try holder.execute("COMMIT")

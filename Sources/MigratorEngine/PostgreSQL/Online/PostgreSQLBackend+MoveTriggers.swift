@@ -3,68 +3,99 @@ import MigratorScript
 
 /// The triggers that keep two tables equal until one takes the other's place: whether they miss a write.
 extension PostgreSQLBackend {
+    /// What they all fire for, with whether it is for each row.
+    static let everyWrite = [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)]
+
     /// From here on they also fire for writers under `session_replication_role = replica`, such as tools that load or
-    /// replicate rows. What a follower's trigger has missed before, the comparison that comes next finds. It is not left so
-    /// for good: a subscriber with the same tables gets the rows of both from its publisher.
-    func followEveryRole(kind: String, on table: CatalogRelation, _ work: OnlineWork) throws {
+    /// replicate rows, and those that somebody has dropped, changed or switched off are made again: the comparison that
+    /// comes next finds what they have missed. A follower's is not left so for good: a subscriber with the same tables gets
+    /// the rows of both from its publisher.
+    func followEveryRole(kind: String, on table: CatalogRelation, _ work: OnlineWork, make: () throws -> Void) throws {
         if NegativeControl.replicaRole.isLeftOut { return }
-        let context = work.context
-        try require(kind, on: table, states: ["O", "A"], context)
-        func lacking() throws -> Set<String> { try own(kind, on: table, states: ["O"], context) }
-        guard try !lacking().isEmpty else { return }
-        try brief(work, locking: { try lock(TableName(schema: table.schema, table.name), .shareRowExclusive) }) { _ in
-            for trigger in try lacking().sorted() {
-                try session.execute("ALTER TABLE \(table.quoted) ENABLE ALWAYS TRIGGER \(trigger)")
+        if try isFiring(kind, on: table, states: "A", work.context) { return }
+        let isAsMade = try isFiring(kind, on: table, states: "AO", work.context)
+        let place = TableName(schema: table.schema, table.name)
+        try brief(work, locking: { try lock(place, isAsMade ? .shareRowExclusive : .accessExclusive) }) { _ in
+            if isAsMade {
+                for trigger in try triggers(calling: functions(kind, on: table, work.context)) {
+                    try session.execute("ALTER TABLE \(table.quoted) ENABLE ALWAYS TRIGGER \(trigger.name)")
+                }
+            } else {
+                for object in try objects(kind, on: table, work.context) { try removeTrigger(object) }
+                try make()
             }
+        }
+        if !isAsMade {
+            work.context.reporter.report(
+                .warning("the triggers of \"\(table.name)\" were dropped, changed or switched off: they are made again")
+            )
         }
     }
 
     /// They have been on ever since the comparison: one that was off for a while does not fire for every role any more.
     func requireTriggers(kind: String, on table: CatalogRelation, context: StepContext) throws {
-        try require(kind, on: table, states: NegativeControl.replicaRole.isLeftOut ? ["O", "A"] : ["A"], context)
+        let states = NegativeControl.replicaRole.isLeftOut ? "AO" : "A"
+        guard try !isFiring(kind, on: table, states: states, context) else { return }
+        throw triggerOff(table, hint: "run the same command again: it makes the triggers anew and compares all rows")
     }
 
     public func requireFollowed(_ move: Move, context: StepContext) throws {
         guard let object = try ledger.switchRecord(ledBackBy: move, revision: context.revision) else { return }
         let record = try SwitchRecord(object)
-        guard record.follower != nil, let target = try catalog.relation(record.target.tableName) else { return }
-        try require("follower", on: target, states: ["O", "A"], context)
-    }
-
-    private func require(
-        _ kind: String, on table: CatalogRelation, states: Set<String>, _ context: StepContext
-    ) throws {
-        let wanted = try recorded(kind, on: table, context)
-        guard try wanted.isEmpty || own(kind, on: table, states: states, context) != wanted else { return }
+        // One that has begun makes them again.
         let isWhole = try ledger.revisions(isBrief: true).contains {
             $0.revision == context.revision && $0.state == .applied
         }
-        let hint =
-            if context.direction == .upgrade {
-                "take the upgrade back with `migrator downgrade -1` and begin again"
-            } else {
-                "switch it on, or create it again for its function, and run the same command, which compares all rows anew"
-                    + (isWhole ? "; or use --mode window" : "")
-            }
-        throw MigratorError(
+        guard isWhole, record.follower != nil, let target = try catalog.relation(record.target.tableName),
+            try !isFiring("follower", on: target, states: "AO", context)
+        else { return }
+        throw triggerOff(
+            target,
+            hint:
+                "use --mode window, which takes every row from \"\(target.name)\"; or switch it on, and UPDATE the rows "
+                + "that were written meanwhile")
+    }
+
+    private func triggerOff(_ table: CatalogRelation, hint: String) -> MigratorError {
+        MigratorError(
             "trigger-off", .difference,
             "the trigger that keeps the tables equal was dropped or switched off on \"\(table.name)\"; nothing was cut over",
             hint: hint)
     }
 
-    /// The names of those in one of the states `O`, `A`, `R` and `D` (pg_trigger), quoted.
-    private func own(
-        _ kind: String, on table: CatalogRelation, states: Set<String>, _ context: StepContext
-    ) throws -> Set<String> {
-        let there = try catalog.triggers(of: table.oid).filter { states.contains($0.enabled) }
-        return try recorded(kind, on: table, context).intersection(there.map(\.name.quotedIdentifier))
+    /// Whether they are there as they were made, for every row and every TRUNCATE, and on, also on all partitions.
+    /// - Parameter states: any of `O`, `A`, `R` and `D` (pg_trigger.tgenabled).
+    private func isFiring(
+        _ kind: String, on table: CatalogRelation, states: String, _ context: StepContext
+    ) throws -> Bool {
+        guard let function = try functions(kind, on: table, context).first else { return false }
+        return try session.scalar(
+            """
+            WITH RECURSIVE own AS (
+                SELECT oid, tgtype, tgenabled, tgqual IS NULL AND tgattr::text = '' AS is_whole
+                FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND tgfoid = to_regprocedure($2)
+                UNION ALL SELECT t.oid, own.tgtype, t.tgenabled, own.is_whole
+                FROM pg_catalog.pg_trigger t JOIN own ON t.tgparentid = own.oid)
+            -- AFTER INSERT OR DELETE OR UPDATE FOR EACH ROW; AFTER TRUNCATE.
+            SELECT count(DISTINCT tgtype) FILTER (WHERE is_whole AND tgtype IN (29, 32)) = 2
+                AND bool_and(strpos($3, tgenabled::text) > 0) FROM own
+            """, [SQLValue(table.oid), .text(function + "()"), .text(states)]
+        ).asBool
     }
 
-    /// Those that the ledger has, quoted.
-    private func recorded(_ kind: String, on table: CatalogRelation, _ context: StepContext) throws -> Set<String> {
-        let records = try ledger.objects(revision: context.revision, kind: kind).compactMap {
-            TriggerRecord(json: $0.detail)
+    /// The ledger's records of them.
+    private func objects(
+        _ kind: String, on table: CatalogRelation, _ context: StepContext
+    ) throws -> [ObjectRecord] {
+        try ledger.objects(revision: context.revision, kind: kind).filter {
+            TriggerRecord(json: $0.detail)?.triggers.first?.table == table.quoted
         }
-        return Set(records.flatMap(\.triggers).filter { $0.table == table.quoted }.map(\.name))
+    }
+
+    /// Their functions' quoted and qualified names.
+    private func functions(
+        _ kind: String, on table: CatalogRelation, _ context: StepContext
+    ) throws -> [String] {
+        try objects(kind, on: table, context).compactMap { TriggerRecord(json: $0.detail)?.function }
     }
 }

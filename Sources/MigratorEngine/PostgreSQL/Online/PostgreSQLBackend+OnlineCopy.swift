@@ -38,10 +38,12 @@ extension PostgreSQLBackend {
             try prepareChildren(of: source.relation, for: target, work)
 
             // 3
-            try followEveryRole(kind: "move", on: source.relation, work)
             try session.execute("ANALYZE \(quoted(move.target))")
             var rows = 0
             repeat {
+                try followEveryRole(kind: "move", on: source.relation, work) {
+                    try createSyncTriggers(placement.triggers, placement.sync, mapping, context: work.context)
+                }
                 try refuseBreaking(strictness, move, mapping: mapping)
                 rows = try verify(placement, mapping: mapping, work)
                 try work.runChecks()
@@ -166,8 +168,7 @@ extension PostgreSQLBackend {
         let reverse = Sync(source: move.target, target: follower.tableName, key: move.key, mapping: mappingBack)
         try createTriggers(
             "follower", name: triggerName("follower", context: context), body: syncBody(reverse, back),
-            on: move.target, target: follower.tableName,
-            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)], context: context)
+            on: move.target, target: follower.tableName, events: Self.everyWrite, context: context)
 
         // 8
         let moment = try cutOver()

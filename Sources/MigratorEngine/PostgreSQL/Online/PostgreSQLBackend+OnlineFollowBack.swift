@@ -3,8 +3,8 @@ import MigratorScript
 
 /// The way back of a copied table while the application writes: its follower takes its place.
 extension PostgreSQLBackend {
-    /// 1. nobody's writes are missed; 2. the children's keys to the follower; 3. a clean comparison; 4. the tables change
-    /// places, in one moment under the locks. The target stays as a registered backup.
+    /// 1. the children's keys to the follower; 2. a clean comparison; 3. the tables change places, in one moment under
+    /// the locks. The target stays as a registered backup.
     func followBackOnline(
         _ move: Move, record: SwitchRecord, object: ObjectRecord, target: CatalogRelation, _ work: OnlineWork
     ) throws {
@@ -17,24 +17,31 @@ extension PostgreSQLBackend {
             try mappingBack(move.mapping, of: record, to: followerTable)
         }
 
-        // 1. In every run, like the comparison that relies on it.
-        try followEveryRole(kind: "follower", on: target, work)
-
-        // 2. In every run, since the application may have got new ones.
+        // 1. In every run, since the application may have got new ones.
         try prepareChildren(of: target, for: follower, work)
 
-        // 3
+        // 2
+        var upgrade = work.context
+        upgrade.item = object.item
+        let reverse = Sync(
+            source: record.target.tableName, target: followerTable, key: record.key, mapping: move.mapping)
         var rows = 0
         repeat {
+            try followEveryRole(kind: "follower", on: target, work) {
+                try createTriggers(
+                    "follower", name: triggerName("follower", context: upgrade), body: syncBody(reverse, mapping),
+                    on: reverse.source, target: reverse.target, events: Self.everyWrite, isForEveryRole: true,
+                    context: upgrade)
+            }
             let comparison = try compareInStretches(
                 mapping.select, columns: mapping.columns, with: followerTable, key: record.key, work)
             try refuse(
                 comparison, what: "the follower of \"\(record.target.name)\" is not equal to it",
-                following: record.target.name, nothing: "nothing was cut over")
+                following: (record.target.name, followerTable), nothing: "nothing was cut over")
             rows = comparison.expectedRows
         } while try waitForCutOver(work)
 
-        // 4
+        // 3
         try brief(
             work, locking: { try cutOverLocks(back(record)) + lock(followerTable, .accessExclusive) },
             finishing: "cut back"
@@ -42,9 +49,7 @@ extension PostgreSQLBackend {
             try requireTriggers(kind: "follower", on: target, context: work.context)
             try refuseTail(mapping, with: followerTable, key: record.key)
             let readers = try takeView(record)
-            for trigger in try ledger.objects(revision: work.context.revision, kind: "follower") {
-                try removeTrigger(trigger)
-            }
+            try removeTriggers(kind: "follower", item: object.item, context: work.context)
             _ = try takeChildren(from: target)
             try giveUpNames(record.carriedIndexes ?? [], of: target)
             let space = record.source.schema.quotedIdentifier

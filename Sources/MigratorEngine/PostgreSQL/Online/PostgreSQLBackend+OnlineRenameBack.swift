@@ -75,6 +75,12 @@ extension PostgreSQLBackend {
             select: "SELECT \(list) FROM \(target.name.quotedIdentifier) WHERE \(condition)", columns: kept,
             unknownColumns: [], sourceColumns: kept, reasonNotRowLocal: nil, leavesRowsOut: true)
         let source = TableName(schema: target.schema, target.name)
+        func follow(into copy: TableName) throws {
+            try createTriggers(
+                "archive", name: triggerName("archive", context: work.context),
+                body: syncBody(Sync(source: source, target: copy, key: record.key), mapping), on: source, target: copy,
+                events: Self.everyWrite, isForEveryRole: true, context: work.context)
+        }
         try work.phase("archive") {
             try brief(work, locking: { try lock(source, .shareRowExclusive) }, finishing: "archive") { next in
                 let name = Self.truncated(target.name, suffix: "_columns_backup")
@@ -89,12 +95,7 @@ extension PostgreSQLBackend {
                     REVOKE ALL ON \(quoted(copy)) FROM PUBLIC;
                     COMMENT ON TABLE \(quoted(copy)) IS \(comment.quotedLiteral)
                     """)
-                let sync = Sync(source: source, target: copy, key: record.key)
-                try createTriggers(
-                    "archive", name: triggerName("archive", context: work.context), body: syncBody(sync, mapping),
-                    on: source, target: copy,
-                    events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
-                    context: work.context)
+                try follow(into: copy)
                 next.notes["archive"] = [name]
                 next.notes["archived"] = kept
             }
@@ -104,11 +105,11 @@ extension PostgreSQLBackend {
         try backfill("archive rows", of: source, key: record.key, work) { range, type in
             try copyStretch(mapping, from: source, to: copy, key: record.key, range: range, type: type)
         }
-        try followEveryRole(kind: "archive", on: target, work)
+        try followEveryRole(kind: "archive", on: target, work) { try follow(into: copy) }
         let comparison = try compareInStretches(
             mapping.select, columns: kept, with: copy, key: record.key, work)
         try refuse(
-            comparison, what: "\"\(name)\" is not equal to \"\(target.name)\"", following: target.name,
+            comparison, what: "\"\(name)\" is not equal to \"\(target.name)\"", following: (target.name, copy),
             nothing: "nothing was cut over")
     }
 }

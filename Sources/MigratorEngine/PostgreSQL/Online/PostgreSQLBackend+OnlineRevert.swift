@@ -8,7 +8,7 @@ extension PostgreSQLBackend {
         let object = try ledger.switchRecord(ledBackBy: move, revision: work.context.revision)
         guard let object else { return try abandonSwitch(move, work) }
         let record = try SwitchRecord(object)
-        guard let target = try catalog.relation(record.target.tableName), target.kind == .table else {
+        guard let target = try catalog.relation(record.target.tableName), target.isTable else {
             throw MigratorError(
                 "target-missing", .refused,
                 "the table \"\(record.target.name)\", which the upgrade made of \"\(record.source.name)\", is gone",

@@ -109,7 +109,7 @@ extension PostgreSQLBackend {
             mapping.select, columns: mapping.columns, with: sync.target, key: sync.key, work)
         try refuse(
             comparison, what: "\"\(sync.target)\" is not what the mapping makes of \"\(sync.source)\"",
-            following: sync.source.name, nothing: "nothing was cut over")
+            following: (sync.source.name, sync.target), nothing: "nothing was cut over")
         guard placement.isComplete else { return comparison.expectedRows }
         let source = MappingSource(select: mapping.select, columns: mapping.columns)
         var unplaced = try Unplaced(

@@ -199,7 +199,7 @@ public protocol Backend: TableAccess {
     func loadSignals(options: RunOptions, reporter: any Reporter) throws -> (any LoadSignals)?
 
     // MARK: Steps of a downgrade
-    /// Refuses an online way back by an old table that has not followed the new one; looks only.
+    /// Refuses an online way back by an old table that has not followed the new one, or cannot take its place; looks only.
     func requireFollowed(_ move: Move, context: StepContext) throws
     /// The backup that the way back of a recorded switch takes values or rows from; nil where it needs none. Leaves
     /// changes behind, which are to be rolled back.

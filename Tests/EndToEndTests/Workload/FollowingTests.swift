@@ -112,9 +112,16 @@ import Testing
         try run("upgrade", "head", "--mode", mode).checked()
         try store.run("UPDATE b SET t = 'later' WHERE id IN (6, 2006)")
         try run("verify").checked()
-        try run("downgrade", "0001", "--mode", mode).checked()
+        if mode == "online" {
+            let before = try store.state()
+            let refused = try run("downgrade", "0001", "--mode", mode)
+            #expect(refused.status == 4 && refused.errorCode == "target-partitioned", "\(refused.standardError)")
+            #expect(try store.state() == before)
+        }
+        try run("downgrade", "0001", "--mode", "window").checked()
         #expect(try store.database.psql("SELECT count(*) FROM a WHERE t = 'later'") == "2\n")
         try run("verify").checked()
+        try run("upgrade", "head", "--mode", mode).checked()
     }
 
     /// The triggers that fire are those of the partitions.

@@ -46,9 +46,17 @@ extension PostgreSQLBackend {
         let isWhole = try ledger.revisions(isBrief: true).contains {
             $0.revision == context.revision && $0.state == .applied
         }
-        guard isWhole, record.follower != nil, let target = try catalog.relation(record.target.tableName),
-            try !isFiring("follower", on: target, states: "AO", context)
-        else { return }
+        guard isWhole, record.follower != nil, let target = try catalog.relation(record.target.tableName) else {
+            return
+        }
+        guard target.kind == .table else {
+            throw MigratorError(
+                "target-partitioned", .refused,
+                "\"\(target.name)\" is partitioned, so that \"\(record.source.name)\" cannot take its place while the "
+                    + "application writes",
+                hint: "use --mode window")
+        }
+        guard try !isFiring("follower", on: target, states: "AO", context) else { return }
         throw triggerOff(
             target,
             hint:

@@ -42,6 +42,7 @@ import Testing
         try run("upgrade 0001", in: "other").checked()
         try fill("one")
         try fill("\"the Other\"")
+        for line in ["stamp base", "stamp 0001"] { try run(line, in: "other").checked() }
         let before = try messages("\"the Other\"")
         for mode in ["window", "online"] {
             try run("upgrade head --mode \(mode)", in: "other").checked()

@@ -9,7 +9,7 @@ extension PostgreSQLBackend {
         var scratchFacts = facts
         scratchFacts.schema = scratchSchema
         // Types and functions of the real schema stay in reach, behind the scratch one.
-        scratchFacts.furtherPath = [schema] + facts.furtherPath
+        scratchFacts.furtherPath = [schema.quotedIdentifier] + facts.furtherPath
         // Prepared statements name their schema and outlive a rollback.
         try session.execute("DEALLOCATE ALL")
         defer { try? session.execute("DEALLOCATE ALL") }

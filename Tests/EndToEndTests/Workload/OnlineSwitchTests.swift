@@ -50,6 +50,40 @@ import Testing
         #expect(try store.database.psql("SELECT to_regclass('messages') IS NOT NULL") == "t\n")
     }
 
+    @Test(arguments: ["rename", "copy"], ["online", "window"])
+    func `the application's triggers stay on or off as they were`(_ strategy: String, _ mode: String) throws {
+        let store = try PostgreSQLStore()
+        try store.run(RoundTripTests.fixture("shape1", .postgresql))
+        try store.run(sampleMessages)
+        try store.run("CREATE FUNCTION greet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        for state in ["ENABLE", "DISABLE", "ENABLE REPLICA", "ENABLE ALWAYS"] {
+            let name = "\"\(state.lowercased())\""
+            try store.run(
+                """
+                CREATE TRIGGER \(name) AFTER INSERT ON direct_messages FOR EACH ROW EXECUTE FUNCTION greet();
+                ALTER TABLE direct_messages \(state) TRIGGER \(name);
+                COMMENT ON TRIGGER \(name) ON direct_messages IS 'greets'
+                """)
+        }
+        func states(of table: String) throws -> String {
+            try store.database.psql(
+                """
+                SELECT string_agg(tgname || ' ' || tgenabled::text, ', ' ORDER BY tgname) FROM pg_trigger
+                WHERE tgrelid = '\(table)'::regclass AND tgfoid = 'greet'::regproc
+                """)
+        }
+        let before = try states(of: "direct_messages")
+        let scripts = try ShippedScripts(strategy: strategy)
+        for line in ["stamp 0001", "upgrade 0002 --mode \(mode)", "verify"] {
+            try Self.migrate(line, on: store, scripts: scripts.path).checked()
+        }
+        #expect(try states(of: "messages") == before)
+        for line in ["downgrade 0001 --mode \(mode)", "verify"] {
+            try Self.migrate(line, on: store, scripts: scripts.path).checked()
+        }
+        #expect(try states(of: "direct_messages") == before)
+    }
+
     // MARK: Keys
 
     @Test(arguments: ["uuid", "bigint", "text"], ["rename", "copy"])

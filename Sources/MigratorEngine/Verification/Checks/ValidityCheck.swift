@@ -32,12 +32,20 @@ struct ValidityCheck: UndividedCheck {
     private func isKnown(_ difference: Difference, _ definitions: [String: [String]]) -> Bool {
         guard let table = difference.table, let name = difference.message.split(separator: "\"").dropFirst().first
         else { return false }
+        // As the server writes it, which quotes what has to be.
+        let names = [String(name), String(name).quotedIdentifier]
+        func isOff(_ fact: String) -> Bool {
+            ["disabled", "replica"].contains {
+                fact.hasSuffix(" \($0)") || fact.firstRange(of: " \($0) comment: ") != nil
+            }
+        }
         return definitions.contains { relation, facts in
             relation.hasSuffix(".\(table)")
                 && facts.contains { fact in
-                    fact.hasPrefix("constraint \(String(name)) ") && fact.firstRange(of: " NOT VALID") != nil
-                        || fact.hasPrefix("trigger ") && fact.hasSuffix(" disabled")
-                            && fact.firstRange(of: " \(name) ") != nil
+                    names.contains { name in
+                        fact.hasPrefix("constraint \(name) ") && fact.firstRange(of: " NOT VALID") != nil
+                            || fact.hasPrefix("trigger ") && isOff(fact) && fact.firstRange(of: " \(name) ") != nil
+                    }
                 }
         }
     }

@@ -64,7 +64,7 @@ extension PostgreSQLBackend {
     }
 
     /// - Parameter function: qualified and quoted, without parentheses.
-    private func bodyHash(of function: String) throws -> String? {
+    func bodyHash(of function: String) throws -> String? {
         try session.scalar(
             "SELECT md5(prosrc) FROM pg_catalog.pg_proc WHERE oid = to_regprocedure($1)", [.text(function + "()")]
         ).asText
@@ -143,7 +143,7 @@ extension PostgreSQLBackend {
     func removeTrigger(_ object: ObjectRecord) throws {
         if let record = TriggerRecord(json: object.detail) {
             // Whatever they are called by now; a table may be gone, and its triggers with it.
-            for trigger in try triggers(calling: [record.function]) {
+            for trigger in try triggers(calling: record.function) {
                 try session.execute("DROP TRIGGER \(trigger.name) ON \(trigger.table)")
             }
             try session.execute("DROP FUNCTION IF EXISTS \(record.function)()")
@@ -151,19 +151,17 @@ extension PostgreSQLBackend {
         try ledger.removeObject(object.id)
     }
 
-    /// Those that call one of the functions; of a partitioned table's, the ones that the others come from.
-    /// - Parameter functions: quoted and qualified.
-    func triggers(calling functions: [String]) throws -> [TriggerRecord.Trigger] {
-        try functions.flatMap { function in
-            try session.query(
-                """
-                SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name, quote_ident(t.tgname) AS name
-                FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE t.tgfoid = to_regprocedure($1) AND t.tgparentid = 0 ORDER BY t.oid
-                """, [.text(function + "()")]
-            ).map { TriggerRecord.Trigger(table: $0.text("table_name") ?? "", name: $0.text("name") ?? "") }
-        }
+    /// Those that call a function; of a partitioned table's, the ones that the others come from.
+    /// - Parameter function: quoted and qualified.
+    func triggers(calling function: String) throws -> [TriggerRecord.Trigger] {
+        try session.query(
+            """
+            SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name, quote_ident(t.tgname) AS name
+            FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE t.tgfoid = to_regprocedure($1) AND t.tgparentid = 0 ORDER BY t.oid
+            """, [.text(function + "()")]
+        ).map { TriggerRecord.Trigger(table: $0.text("table_name") ?? "", name: $0.text("name") ?? "") }
     }
 
     /// The columns of a unique index that is not partial, as sets. A DEFERRABLE one is none that ON CONFLICT can go by.

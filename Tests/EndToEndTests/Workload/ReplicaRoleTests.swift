@@ -49,6 +49,7 @@ import Testing
         "ALTER TABLE {table} DISABLE TRIGGER USER", "ALTER TABLE {table} ENABLE REPLICA TRIGGER {trigger}",
         "DROP TRIGGER {trigger} ON {table}", "DROP FUNCTION migrator.{trigger} CASCADE",
         "ALTER TRIGGER {trigger} ON {table} RENAME TO other; ALTER TABLE {table} DISABLE TRIGGER other",
+        "CREATE OR REPLACE FUNCTION migrator.{trigger}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         """
         DROP TRIGGER {trigger} ON {table};
         CREATE TRIGGER {trigger} AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION migrator.{trigger}()

@@ -17,7 +17,9 @@ extension PostgreSQLBackend {
         let place = TableName(schema: table.schema, table.name)
         try brief(work, locking: { try lock(place, isAsMade ? .shareRowExclusive : .accessExclusive) }) { _ in
             if isAsMade {
-                for trigger in try triggers(calling: functions(kind, on: table, work.context)) {
+                for trigger in try record(kind, on: table, work.context).map({ try triggers(calling: $0.function) })
+                    ?? []
+                {
                     try session.execute("ALTER TABLE \(table.quoted) ENABLE ALWAYS TRIGGER \(trigger.name)")
                 }
             } else {
@@ -76,7 +78,9 @@ extension PostgreSQLBackend {
     private func isFiring(
         _ kind: String, on table: CatalogRelation, states: String, _ context: StepContext
     ) throws -> Bool {
-        guard let function = try functions(kind, on: table, context).first else { return false }
+        guard let record = try record(kind, on: table, context),
+            try bodyHash(of: record.function) == record.bodyHash
+        else { return false }
         return try session.scalar(
             """
             WITH RECURSIVE own AS (
@@ -87,7 +91,7 @@ extension PostgreSQLBackend {
             -- AFTER INSERT OR DELETE OR UPDATE FOR EACH ROW; AFTER TRUNCATE.
             SELECT count(DISTINCT tgtype) FILTER (WHERE is_whole AND tgtype IN (29, 32)) = 2
                 AND bool_and(strpos($3, tgenabled::text) > 0) FROM own
-            """, [SQLValue(table.oid), .text(function + "()"), .text(states)]
+            """, [SQLValue(table.oid), .text(record.function + "()"), .text(states)]
         ).asBool
     }
 
@@ -100,10 +104,9 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// Their functions' quoted and qualified names.
-    private func functions(
+    private func record(
         _ kind: String, on table: CatalogRelation, _ context: StepContext
-    ) throws -> [String] {
-        try objects(kind, on: table, context).compactMap { TriggerRecord(json: $0.detail)?.function }
+    ) throws -> TriggerRecord? {
+        try objects(kind, on: table, context).first.flatMap { TriggerRecord(json: $0.detail) }
     }
 }

@@ -90,6 +90,7 @@ extension PostgreSQLBackend {
 
     /// A table that another one follows keeps its name and its triggers until that is over.
     func refuseFollowed(_ source: CatalogRelation, revision: String) throws {
+        guard facts.hasLedger else { return }
         for object in try ledger.objects(kinds: ["follower"]) where object.revision != revision {
             guard TriggerRecord(json: object.detail)?.triggers.first?.table == source.quoted else { continue }
             throw MigratorError(

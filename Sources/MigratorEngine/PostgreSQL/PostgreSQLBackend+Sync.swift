@@ -20,15 +20,17 @@ extension PostgreSQLBackend {
     }
 
     /// The triggers that lead from the source to the target.
+    /// - Parameter isForEveryRole: whether they fire under `session_replication_role = replica`, too.
     func createSyncTriggers(
-        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, context: StepContext
+        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, isForEveryRole: Bool = false, context: StepContext
     ) throws {
         try createTriggers(
             kind, name: triggerName(kind, context: context),
             body: syncBody(sync, mapping, way: sync.back == nil ? nil : way(context)), on: sync.source,
             target: sync.target,
-            events: Self.everyWrite, lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
-            isForEveryRole: kind == "move", context: context)
+            events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
+            lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
+            isForEveryRole: isForEveryRole, context: context)
     }
 
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the

@@ -43,14 +43,17 @@ import Testing
         ])
     }
 
+    private static func run(_ arguments: [String], _ project: Project, _ store: PostgreSQLStore) throws -> CommandResult
+    {
+        try project.run(["--database", store.url] + arguments)
+    }
+
     private static let rows = "SELECT generate_series, generate_series::text FROM generate_series(1, 3000)"
 
     @Test(arguments: ["online", "window"], ["online", "window"])
     func `two tables of one revision each have their follower`(_ up: String, _ down: String) throws {
         let (project, store) = (try Self.twoSwitches(), try PostgreSQLStore())
-        func run(_ arguments: String...) throws -> CommandResult {
-            try project.run(["--database", store.url] + arguments)
-        }
+        func run(_ arguments: String...) throws -> CommandResult { try Self.run(arguments, project, store) }
         try run("upgrade", "0001").checked()
         try store.run("INSERT INTO a \(Self.rows); INSERT INTO c \(Self.rows)")
         try run("upgrade", "0002", "--mode", up).checked()
@@ -65,15 +68,13 @@ import Testing
     @Test(arguments: ["online", "window"]) func `a table that is followed is not switched again`(_ mode: String) throws
     {
         let (project, store) = (try Self.twoSwitches(), try PostgreSQLStore())
-        func run(_ arguments: String...) throws -> CommandResult {
-            try project.run(["--database", store.url] + arguments)
-        }
+        func run(_ arguments: String...) throws -> CommandResult { try Self.run(arguments, project, store) }
         try run("upgrade", "0001").checked()
         try store.run("INSERT INTO a \(Self.rows)")
         try run("upgrade", "0002", "--mode", "online").checked()
         let before = try store.state()
         for command in [["plan", "head"], ["upgrade", "head", "--mode", mode]] {
-            let refused = try project.run(["--database", store.url] + command)
+            let refused = try Self.run(command, project, store)
             #expect(refused.status == 4 && refused.errorCode == "table-followed", "\(refused)")
             #expect(refused.standardError.contains("migrator contract 0002"), "\(refused.standardError)")
         }
@@ -104,9 +105,7 @@ import Testing
 
     @Test(arguments: ["online", "window"]) func `partitioned tables go up and come back`(_ mode: String) throws {
         let (project, store) = (try Self.partitioned(), try PostgreSQLStore())
-        func run(_ arguments: String...) throws -> CommandResult {
-            try project.run(["--database", store.url] + arguments)
-        }
+        func run(_ arguments: String...) throws -> CommandResult { try Self.run(arguments, project, store) }
         try run("upgrade", "0001").checked()
         try store.run("INSERT INTO a \(Self.rows)")
         try run("upgrade", "head", "--mode", mode).checked()

@@ -3,28 +3,29 @@ import MigratorScript
 
 /// The triggers that keep two tables equal until one takes the other's place: whether they miss a write.
 extension PostgreSQLBackend {
-    /// What they all fire for, with whether it is for each row.
-    static let everyWrite = [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)]
-
     /// From here on they also fire for writers under `session_replication_role = replica`, such as tools that load or
     /// replicate rows, and those that somebody has dropped, changed or switched off are made again: the comparison that
     /// comes next finds what they have missed. A follower's is not left so for good: a subscriber with the same tables gets
     /// the rows of both from its publisher.
-    func followEveryRole(kind: String, on table: CatalogRelation, _ work: OnlineWork, make: () throws -> Void) throws {
+    /// - Parameter item: the one under which the ledger has them; nil for the step's own.
+    func keepFollowing(
+        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, on table: CatalogRelation, item: Int? = nil,
+        _ work: OnlineWork
+    ) throws {
         if NegativeControl.replicaRole.isLeftOut { return }
-        if try isFiring(kind, on: table, states: "A", work.context) { return }
-        let isAsMade = try isFiring(kind, on: table, states: "AO", work.context)
+        var context = work.context
+        context.item = item ?? context.item
+        if try isFiring(kind, on: table, states: "A", context) { return }
+        let isAsMade = try isFiring(kind, on: table, states: "AO", context)
         let place = TableName(schema: table.schema, table.name)
         try brief(work, locking: { try lock(place, isAsMade ? .shareRowExclusive : .accessExclusive) }) { _ in
-            if isAsMade {
-                for trigger in try record(kind, on: table, work.context).map({ try triggers(calling: $0.function) })
-                    ?? []
-                {
+            if isAsMade, let record = try record(kind, on: table, context) {
+                for trigger in try triggers(calling: record.function) {
                     try session.execute("ALTER TABLE \(table.quoted) ENABLE ALWAYS TRIGGER \(trigger.name)")
                 }
             } else {
-                for object in try objects(kind, on: table, work.context) { try removeTrigger(object) }
-                try make()
+                for object in try objects(kind, on: table, context) { try removeTrigger(object) }
+                try createSyncTriggers(kind, sync, mapping, isForEveryRole: true, context: context)
             }
         }
         if !isAsMade {

@@ -41,9 +41,7 @@ extension PostgreSQLBackend {
             try session.execute("ANALYZE \(quoted(move.target))")
             var rows = 0
             repeat {
-                try followEveryRole(kind: "move", on: source.relation, work) {
-                    try createSyncTriggers(placement.triggers, placement.sync, mapping, context: work.context)
-                }
+                try keepFollowing("move", placement.sync, mapping, on: source.relation, work)
                 try refuseBreaking(strictness, move, mapping: mapping)
                 rows = try verify(placement, mapping: mapping, work)
                 try work.runChecks()
@@ -166,9 +164,7 @@ extension PostgreSQLBackend {
 
         // 7
         let reverse = Sync(source: move.target, target: follower.tableName, key: move.key, mapping: mappingBack)
-        try createTriggers(
-            "follower", name: triggerName("follower", context: context), body: syncBody(reverse, back),
-            on: move.target, target: follower.tableName, events: Self.everyWrite, context: context)
+        try createSyncTriggers("follower", reverse, back, context: context)
 
         // 8
         let moment = try cutOver()

@@ -21,18 +21,11 @@ extension PostgreSQLBackend {
         try prepareChildren(of: target, for: follower, work)
 
         // 2
-        var upgrade = work.context
-        upgrade.item = object.item
         let reverse = Sync(
             source: record.target.tableName, target: followerTable, key: record.key, mapping: move.mapping)
         var rows = 0
         repeat {
-            try followEveryRole(kind: "follower", on: target, work) {
-                try createTriggers(
-                    "follower", name: triggerName("follower", context: upgrade), body: syncBody(reverse, mapping),
-                    on: reverse.source, target: reverse.target, events: Self.everyWrite, isForEveryRole: true,
-                    context: upgrade)
-            }
+            try keepFollowing("follower", reverse, mapping, on: target, item: object.item, work)
             let comparison = try compareInStretches(
                 mapping.select, columns: mapping.columns, with: followerTable, key: record.key, work)
             try refuse(

@@ -75,12 +75,7 @@ extension PostgreSQLBackend {
             select: "SELECT \(list) FROM \(target.name.quotedIdentifier) WHERE \(condition)", columns: kept,
             unknownColumns: [], sourceColumns: kept, reasonNotRowLocal: nil, leavesRowsOut: true)
         let source = TableName(schema: target.schema, target.name)
-        func follow(into copy: TableName) throws {
-            try createTriggers(
-                "archive", name: triggerName("archive", context: work.context),
-                body: syncBody(Sync(source: source, target: copy, key: record.key), mapping), on: source, target: copy,
-                events: Self.everyWrite, isForEveryRole: true, context: work.context)
-        }
+        func sync(to copy: TableName) -> Sync { Sync(source: source, target: copy, key: record.key) }
         try work.phase("archive") {
             try brief(work, locking: { try lock(source, .shareRowExclusive) }, finishing: "archive") { next in
                 let name = Self.truncated(target.name, suffix: "_columns_backup")
@@ -95,7 +90,7 @@ extension PostgreSQLBackend {
                     REVOKE ALL ON \(quoted(copy)) FROM PUBLIC;
                     COMMENT ON TABLE \(quoted(copy)) IS \(comment.quotedLiteral)
                     """)
-                try follow(into: copy)
+                try createSyncTriggers("archive", sync(to: copy), mapping, isForEveryRole: true, context: work.context)
                 next.notes["archive"] = [name]
                 next.notes["archived"] = kept
             }
@@ -105,7 +100,7 @@ extension PostgreSQLBackend {
         try backfill("archive rows", of: source, key: record.key, work) { range, type in
             try copyStretch(mapping, from: source, to: copy, key: record.key, range: range, type: type)
         }
-        try followEveryRole(kind: "archive", on: target, work) { try follow(into: copy) }
+        try keepFollowing("archive", sync(to: copy), mapping, on: target, work)
         let comparison = try compareInStretches(
             mapping.select, columns: kept, with: copy, key: record.key, work)
         try refuse(

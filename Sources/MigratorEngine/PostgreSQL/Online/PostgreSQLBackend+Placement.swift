@@ -72,7 +72,9 @@ extension PostgreSQLBackend {
                 work, locking: { try lock(placement.sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
             ) { _ in
-                try createSyncTriggers(placement.triggers, placement.sync, mapping, context: work.context)
+                try createSyncTriggers(
+                    placement.triggers, placement.sync, mapping, isForEveryRole: placement.triggers == "move",
+                    context: work.context)
             }
         }
     }

@@ -9,6 +9,8 @@ public enum NegativeControl: String, Sendable {
     case guardOfDeletes = "guard"
     /// The row locks of the backfill.
     case rowLock = "row-lock"
+    /// A batch without row locks takes out again what was deleted while it read.
+    case secondLook = "second-look"
     /// The upsert: the trigger only changes rows that have been copied.
     case upsert = "upsert"
     /// The trigger comes before the backfill: without this, after it.

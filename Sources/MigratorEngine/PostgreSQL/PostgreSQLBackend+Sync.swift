@@ -20,13 +20,17 @@ extension PostgreSQLBackend {
     }
 
     /// The triggers that lead from the source to the target.
-    /// - Parameter isForEveryRole: whether they fire under `session_replication_role = replica`, too.
+    /// - Parameters:
+    ///   - isForEveryRole: whether they fire under `session_replication_role = replica`, too.
+    ///   - isBesideUnlocked: whether batches run beside them that do not lock their rows (`copyUnlocked`).
     func createSyncTriggers(
-        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, isForEveryRole: Bool = false, context: StepContext
+        _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, isForEveryRole: Bool = false,
+        isBesideUnlocked: Bool = false, context: StepContext
     ) throws {
+        let way = sync.back == nil ? nil : way(context)
         try createTriggers(
             kind, name: triggerName(kind, context: context),
-            body: syncBody(sync, mapping, way: sync.back == nil ? nil : way(context)), on: sync.source,
+            body: syncBody(sync, mapping, way: way, isBesideUnlocked: isBesideUnlocked), on: sync.source,
             target: sync.target,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
             lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
@@ -36,7 +40,9 @@ extension PostgreSQLBackend {
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
     /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
-    func syncBody(_ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil) -> String {
+    func syncBody(
+        _ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil, isBesideUnlocked: Bool = false
+    ) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
@@ -75,7 +81,8 @@ extension PostgreSQLBackend {
                 """
         }
         let guardOfInvisible = guardOfInvisible(
-            insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)")
+            insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)",
+            isBesideUnlocked: isBesideUnlocked)
         let outermost =
             NegativeControl.nestedWrites.isLeftOut ? "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" : ""
         return """
@@ -111,16 +118,18 @@ extension PostgreSQLBackend {
     }
 
     /// Behind a DELETE that has found nothing (ONLINE.md H1): where the writer's snapshot is older than the row, it is put
-    /// there once more, which raises 40001, instead of being missed.
-    func guardOfInvisible(insert: String, delete: String) -> String {
+    /// there once more, which raises 40001, instead of being missed. Where a batch that locks no rows has put it there and
+    /// not committed yet, that waits for the batch.
+    func guardOfInvisible(insert: String, delete: String, isBesideUnlocked: Bool = false) -> String {
         if NegativeControl.guardOfDeletes.isLeftOut { return "" }
+        let isOlder = "AND current_setting('transaction_isolation') <> 'read committed'"
         return """
-            IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+            IF NOT FOUND \(isBesideUnlocked ? "" : isOlder) THEN
                 BEGIN
                     \(insert);
                     \(delete);
-                EXCEPTION WHEN foreign_key_violation THEN
-                    -- Nothing was there: the row goes because its parent did.
+                EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
+                    -- Nothing was there: its parent has gone, or it never fitted.
                     NULL;
                 END;
             END IF;

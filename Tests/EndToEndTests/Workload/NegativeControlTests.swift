@@ -68,37 +68,37 @@ import Testing
         }
     }
 
-    /// Without its row locks a batch copies what has been deleted since it began: here it waits for a writer of row
-    /// 1,500 while another deletes row 1,600.
-    @Test(arguments: [false, true]) func `a batch holds the rows that it copies`(isLeftOut: Bool) throws {
+    /// The batch began to read while the deletion was not committed yet, and comes to the row when it is.
+    @Test(arguments: [false, true])
+    func `a row that was deleted before its turn does not stay`(isLeftOut: Bool) throws {
         let setting = try Setting()
-        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "row-lock"] : [:])
+        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "second-look"] : [:])
+        let writer = try setting.store.database.session()
+        defer { writer.close() }
+        try writer.execute("BEGIN; DELETE FROM direct_messages WHERE id = 1500")
+        setting.goOn()
+        try writer.execute("\(Setting.untilBatchWaits); COMMIT")
+        try setting.check(running.wait(), key: 1500, isLeftOut: isLeftOut)
+    }
+
+    /// The batch, which waits for the slow writer, has copied the row and is still to commit. No message answers 1,431.
+    @Test(arguments: [false, true])
+    func `a row that is deleted beside its batch does not stay`(isLeftOut: Bool) throws {
+        let setting = try Setting()
+        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "guard"] : [:])
         let slow = try setting.store.database.session()
+        let writer = try setting.store.database.session()
+        defer {
+            slow.close()
+            writer.close()
+        }
         try slow.execute("BEGIN; UPDATE direct_messages SET content = 'slow' WHERE id = 1500")
         setting.goOn()
-        // Other tests share the server.
-        try setting.waitFor(
-            """
-            SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-                           WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())
-            """)
-        let other = try setting.store.database.session()
-        try other.execute("SET lock_timeout = '500ms'")
-        // It waits for the batch, or the batch skips the row.
-        try? other.execute("DELETE FROM direct_messages WHERE id = 1600")
-        try slow.execute("COMMIT")
-        slow.close()
-        let result = try running.wait()
-        if isLeftOut {
-            #expect(result.status == 2, "\(result.standardError)")
-            #expect(
-                result.standardError.contains("messages 1600: the row should not be there"), "\(result.standardError)")
-        } else {
-            #expect(result.status == 0, "\(result.standardError)")
-            try other.execute("DELETE FROM direct_messages WHERE id = 1600")
-            try setting.migrate("verify").checked()
-        }
-        other.close()
+        try writer.execute("\(Setting.untilBatchWaits); BEGIN; DELETE FROM direct_messages WHERE id = 1431")
+        try slow.execute("ROLLBACK")
+        if isLeftOut { try setting.waitFor("SELECT EXISTS (SELECT FROM messages WHERE id = 1500)") }
+        try writer.execute("COMMIT")
+        try setting.check(running.wait(), key: 1431, isLeftOut: isLeftOut)
     }
 
     /// The comparison itself left out: the harness still finds what went wrong.
@@ -148,6 +148,33 @@ import Testing
                 environment: environment)
             guard running.waitForStandardError("paused") else { throw CommandError(message: "it did not wait") }
             return running
+        }
+
+        /// At once, since a batch does not wait for long. Other tests share the server.
+        static let untilBatchWaits = """
+            DO $$
+            BEGIN
+                FOR i IN 1..20000 LOOP
+                    EXIT WHEN EXISTS (
+                        SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+                        WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database());
+                    PERFORM pg_sleep(0.001);
+                    PERFORM pg_stat_clear_snapshot();
+                END LOOP;
+            END $$
+            """
+
+        /// - Parameter key: of the message that was deleted.
+        func check(_ result: CommandResult, key: Int, isLeftOut: Bool) throws {
+            #expect(result.status == (isLeftOut ? 2 : 0), "\(result.standardError)")
+            if isLeftOut {
+                #expect(
+                    result.standardError.contains("messages \(key): the row should not be there"),
+                    "\(result.standardError)")
+            } else {
+                #expect(try store.database.psql("SELECT count(*) FROM messages WHERE id = \(key)") == "0\n")
+                try migrate("verify").checked()
+            }
         }
 
         func goOn() { try? FileManager.default.removeItem(atPath: folder.file("wait")) }

@@ -16,15 +16,26 @@ struct KeyRange: Equatable {
     }
 }
 
+/// What one short transaction of a backfill brings over.
+struct Batch {
+    var range: KeyRange
+    /// The key's type as `format_type` writes it.
+    var type: String
+    /// Whether it has failed once because a writer had placed one of its rows meanwhile.
+    var isContested: Bool
+
+    func condition(_ column: String) -> String { range.condition(column, type: type) }
+}
+
 extension PostgreSQLBackend {
     /// Walks through a table by its key in short transactions, each of which commits its rows with the cursor
     /// (ONLINE.md B, E2). The highest key is frozen at the start: what comes later, the triggers see to (H2).
     /// - Parameters:
     ///   - target: the time of a batch, where its row locks are ones that writers wait for.
-    ///   - body: does one stretch and returns the rows that it wrote.
+    ///   - body: does one batch and returns the rows that it wrote.
     func backfill(
         _ phase: String, of table: TableName, key: String, target: Duration? = nil, _ work: OnlineWork,
-        _ body: (KeyRange, String) throws -> Int
+        _ body: (Batch) throws -> Int
     ) throws {
         guard !work.checkpoint.has(phase) else { return }
         work.begin(phase)
@@ -49,6 +60,7 @@ extension PostgreSQLBackend {
         let wanted = work.context.options.batchTarget
         var size = BatchSize(target: target.map { min($0, wanted) } ?? wanted, ceiling: ceiling)
         var failures = 0
+        var isContested = false
         var done = work.checkpoint.rows
         while true {
             let clock = ContinuousClock()
@@ -70,7 +82,8 @@ extension PostgreSQLBackend {
                     return
                 }
                 try brief(work) { next in
-                    let rows = try body(KeyRange(low: before.cursor, high: high), type)
+                    let range = KeyRange(low: before.cursor, high: high)
+                    let rows = try body(Batch(range: range, type: type, isContested: isContested))
                     next.cursor = high
                     next.rows = before.rows + rows
                 }
@@ -81,6 +94,7 @@ extension PostgreSQLBackend {
                         [SQLValue(place?.text("lsn"))]
                     ).asInt ?? 0
                 failures = 0
+                isContested = false
                 done += work.checkpoint.rows - before.rows
                 size.adapt(to: duration, walBytes: wal)
                 work.report(
@@ -88,6 +102,10 @@ extension PostgreSQLBackend {
                     took: duration)
                 try work.rest(after: duration)
             } catch let error as DatabaseError {
+                if error.sqlState == "23505", !isContested {
+                    isContested = true
+                    continue
+                }
                 guard ["57014", "55P03"].contains(error.sqlState), failures < 3, !work.executor.isInterrupted() else {
                     throw error
                 }
@@ -111,35 +129,58 @@ extension PostgreSQLBackend {
         try ColumnComparison(session: session).types(of: quoted(table))[key] ?? "text"
     }
 
-    /// `WITH source AS (the stretch's rows, locked against a change of their keys)`: the lock stands inside, since
+    /// `WITH source AS (the batch's rows, locked against a change of their keys)`: the lock stands inside, since
     /// outside of the common table expression it would lock nothing at all (ONLINE.md, decision 2).
-    func lockedRows(
-        of table: TableName, key: String, in range: KeyRange, type: String, strength: String = "KEY SHARE"
-    ) -> String {
+    func lockedRows(of table: TableName, key: String, in batch: Batch, strength: String = "KEY SHARE") -> String {
         let column = key.quotedIdentifier
         let lock = NegativeControl.rowLock.isLeftOut ? "" : "FOR \(strength)"
         return """
             \(table.name.quotedIdentifier) AS MATERIALIZED (
-                SELECT * FROM \(quoted(table)) WHERE \(range.condition(column, type: type))
+                SELECT * FROM \(quoted(table)) WHERE \(batch.condition(column))
                 ORDER BY \(column) \(lock))
             """
     }
 
-    /// Copies one stretch of a row-local mapping; rows that triggers have placed already stay as they are. Where an update
+    /// Copies one batch of a row-local mapping; rows that triggers have placed already stay as they are. Where an update
     /// can take a row away from the target, no update comes between: its trigger would not see the row that is not committed.
-    func copyStretch(
-        _ mapping: PostgreSQLMapping, from source: TableName, to target: TableName, key: String, range: KeyRange,
-        type: String
-    ) throws(DatabaseError) -> Int {
-        try session.run(
+    func copyLocked(_ batch: Batch, of mapping: PostgreSQLMapping, _ sync: Sync) throws(DatabaseError) -> Int {
+        let strength = mapping.leavesRowsOut ? "SHARE" : "KEY SHARE"
+        return try session.run(
             """
-            WITH \(lockedRows(
-                of: source, key: key, in: range, type: type, strength: mapping.leavesRowsOut ? "SHARE" : "KEY SHARE"))
-            INSERT INTO \(quoted(target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            WITH \(lockedRows(of: sync.source, key: sync.key, in: batch, strength: strength))
+            INSERT INTO \(quoted(sync.target)) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.valueList) FROM (
             \(mapping.select)
-            ) AS mapping ON CONFLICT (\(key.quotedIdentifier)) DO NOTHING
+            ) AS mapping ON CONFLICT (\(sync.key.quotedIdentifier)) DO NOTHING
             """)
+    }
+
+    /// Copies one batch without locking a row of the source, which would write each of them once more. Who deletes a row
+    /// that the batch has copied waits for it in the trigger (`guardOfInvisible`); who has deleted one before the batch
+    /// came to it, and after the batch began to read, has committed when the batch looks again. ON CONFLICT costs each
+    /// row something, so it is left to a batch that has met a writer's row.
+    func copyUnlocked(_ batch: Batch, of mapping: PostgreSQLMapping, _ sync: Sync) throws(DatabaseError) -> Int {
+        let (source, target, key) = (quoted(sync.source), quoted(sync.target), sync.key.quotedIdentifier)
+        try session.execute(Self.byAnIndex)
+        let copied = try session.run(
+            """
+            WITH \(sync.source.name.quotedIdentifier) AS NOT MATERIALIZED (
+                SELECT * FROM \(source) WHERE \(batch.condition(key)))
+            INSERT INTO \(target) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            SELECT \(mapping.valueList) FROM (
+            \(mapping.select)
+            ) AS mapping WHERE NOT EXISTS (
+                SELECT 1 FROM \(target) AS t WHERE \(batch.condition("t.\(key)")) AND t.\(key) = mapping.\(key))
+            ORDER BY mapping.\(key) \(batch.isContested ? "ON CONFLICT (\(key)) DO NOTHING" : "")
+            """)
+        if NegativeControl.secondLook.isLeftOut { return copied }
+        return try copied
+            - session.run(
+                """
+                DELETE FROM \(target) AS t
+                WHERE \(batch.condition("t.\(key)")) AND t.xmin = pg_current_xact_id()::xid AND NOT EXISTS (
+                    SELECT 1 FROM \(source) AS s WHERE \(batch.condition("s.\(key)")) AND s.\(key) = t.\(key))
+                """)
     }
 
     // MARK: Comparison

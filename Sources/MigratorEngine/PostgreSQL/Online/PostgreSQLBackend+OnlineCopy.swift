@@ -29,7 +29,7 @@ extension PostgreSQLBackend {
             mapping.casts = strictness.casts
             let placement = Placement(
                 sync: Sync(source: move.source, target: move.target, key: move.key, mapping: move.mapping),
-                triggers: "move", isComplete: false)
+                triggers: "move", isComplete: false, isApart: true)
 
             // 1
             try place(placement, mapping: mapping, work)

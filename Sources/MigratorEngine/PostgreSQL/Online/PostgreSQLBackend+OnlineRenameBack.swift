@@ -97,8 +97,8 @@ extension PostgreSQLBackend {
         }
         guard let name = work.checkpoint.notes["archive"]?.first else { return }
         let copy = TableName(schema: target.schema, name)
-        try backfill("archive rows", of: source, key: record.key, work) { range, type in
-            try copyStretch(mapping, from: source, to: copy, key: record.key, range: range, type: type)
+        try backfill("archive rows", of: source, key: record.key, work) { batch in
+            try copyLocked(batch, of: mapping, sync(to: copy))
         }
         try keepFollowing("archive", sync(to: copy), mapping, on: target, work)
         let comparison = try compareInStretches(

@@ -55,9 +55,9 @@ extension PostgreSQLBackend {
         if let key {
             try backfill(
                 "backfill", of: ensure.source, key: key, target: Self.lockingBatchTarget, work
-            ) { range, type in
+            ) { batch in
                 // Locked, so that nobody deletes what the new rows refer to meanwhile.
-                let shadow = "WITH \(lockedRows(of: ensure.source, key: key, in: range, type: type))"
+                let shadow = "WITH \(lockedRows(of: ensure.source, key: key, in: batch))"
                 return try insert(ensure, mapping, shadow: shadow)
             }
         }
@@ -95,9 +95,9 @@ extension PostgreSQLBackend {
                 changesSchema: true
             ) { _ in try createFillTriggers(fill, columns, context: work.context) }
         }
-        try backfill("backfill", of: fill.table, key: fill.key, target: Self.lockingBatchTarget, work) { range, type in
+        try backfill("backfill", of: fill.table, key: fill.key, target: Self.lockingBatchTarget, work) { batch in
             let shadow =
-                "WITH \(lockedRows(of: fill.table, key: fill.key, in: range, type: type, strength: "NO KEY UPDATE"))"
+                "WITH \(lockedRows(of: fill.table, key: fill.key, in: batch, strength: "NO KEY UPDATE"))"
             // What the other triggers of the tool would do for these rows has been done.
             try session.execute("SET LOCAL migrator.backfill = 'on'")
             return try update(fill, mapping, columns, shadow: shadow)

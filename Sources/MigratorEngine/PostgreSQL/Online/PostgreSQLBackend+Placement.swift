@@ -9,6 +9,15 @@ struct Placement {
     var triggers: String
     /// Whether every row of the source must be placed or be an exception.
     var isComplete: Bool
+    /// Whether nobody else uses the target until it takes the source's place.
+    var isApart = false
+
+    /// Whether the triggers fire under `session_replication_role = replica`, too.
+    var isForEveryRole: Bool { triggers == "move" }
+
+    /// Whether batches hold their rows against deletion. They need not where a deletion can wait for them by means of
+    /// the target's key, which takes a target that is left alone and a row there for every row of the source.
+    func locksRows(_ mapping: PostgreSQLMapping) -> Bool { !isApart || mapping.leavesRowsOut }
 }
 
 extension PostgreSQLBackend {
@@ -31,19 +40,23 @@ extension PostgreSQLBackend {
         if !NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
 
         // 3
+        // The triggers of an upgrade that an older version began do not wait for batches.
+        let isLocking = placement.locksRows(mapping) || work.checkpoint.notes["unlocked"] == nil
         let target = mapping.leavesRowsOut ? Self.lockingBatchTarget : nil
-        try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { range, type in
+        try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { batch in
             do {
-                return try copyStretch(
-                    mapping, from: sync.source, to: sync.target, key: sync.key, range: range, type: type)
+                return try isLocking
+                    ? copyLocked(batch, of: mapping, sync) : copyUnlocked(batch, of: mapping, sync)
             } catch {
-                guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
+                guard let error = error as? DatabaseError, error.isAboutRows,
+                    batch.isContested || error.sqlState != "23505"
+                else { throw error }
                 rollbackWork()
                 throw try session.discardingChanges {
                     try rowError(
                         error, mapping: mapping, target: sync.target, source: sync.source, key: sync.key,
                         statement: sync.mapping,
-                        among: range.condition(sync.key.quotedIdentifier, type: type))
+                        among: batch.condition(sync.key.quotedIdentifier))
                 }
             }
         }
@@ -71,10 +84,12 @@ extension PostgreSQLBackend {
             try brief(
                 work, locking: { try lock(placement.sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
-            ) { _ in
+            ) { next in
+                let isLocking = placement.locksRows(mapping)
                 try createSyncTriggers(
-                    placement.triggers, placement.sync, mapping, isForEveryRole: placement.triggers == "move",
-                    context: work.context)
+                    placement.triggers, placement.sync, mapping, isForEveryRole: placement.isForEveryRole,
+                    isBesideUnlocked: !isLocking, context: work.context)
+                if !isLocking { next.notes["unlocked"] = [placement.sync.source.name] }
             }
         }
     }

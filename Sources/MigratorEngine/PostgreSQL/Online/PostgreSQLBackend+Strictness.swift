@@ -130,7 +130,8 @@ extension PostgreSQLBackend {
         let context = work.context
         try brief(work, locking: { try lock(placement.sync.source, .accessExclusive) }, changesSchema: true) { _ in
             try removeTriggers(kind: placement.triggers, item: context.item, context: context)
-            try createSyncTriggers(placement.triggers, placement.sync, mapping, context: context)
+            try createSyncTriggers(
+                placement.triggers, placement.sync, mapping, isForEveryRole: placement.isForEveryRole, context: context)
         }
     }
 

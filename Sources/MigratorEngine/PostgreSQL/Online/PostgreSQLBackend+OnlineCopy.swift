@@ -38,7 +38,6 @@ extension PostgreSQLBackend {
             try prepareChildren(of: source.relation, for: target, work)
 
             // 3
-            try session.execute("ANALYZE \(quoted(move.target))")
             var rows = 0
             repeat {
                 try keepFollowing("move", placement.sync, mapping, on: source.relation, work)

@@ -41,7 +41,7 @@ extension PostgreSQLBackend {
 
         // 3
         // The triggers of an upgrade that an older version began do not wait for batches.
-        let isLocking = placement.locksRows(mapping) || work.checkpoint.notes["unlocked"] == nil
+        let isLocking = work.checkpoint.notes["unlocked"] == nil
         let target = mapping.leavesRowsOut ? Self.lockingBatchTarget : nil
         try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { batch in
             do {
@@ -62,6 +62,7 @@ extension PostgreSQLBackend {
         }
 
         if NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
+        if !isLocking { try removeDeleted(sync, work) }
 
         // 4
         try work.phase("indexes") {
@@ -85,7 +86,9 @@ extension PostgreSQLBackend {
                 work, locking: { try lock(placement.sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
             ) { next in
-                let isLocking = placement.locksRows(mapping)
+                // What is there already has not come from the source.
+                let isEmpty = try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(placement.sync.target)))").asBool
+                let isLocking = placement.locksRows(mapping) || !isEmpty
                 try createSyncTriggers(
                     placement.triggers, placement.sync, mapping, isForEveryRole: placement.isForEveryRole,
                     isBesideUnlocked: !isLocking, context: work.context)

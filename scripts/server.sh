@@ -1,6 +1,7 @@
 # A private throw-away PostgreSQL server; to be sourced by bash after lib.sh. It listens on a Unix socket in a
-# temporary folder alone, so that no other server is in its way, and ends with the script that started it.
+# folder in server_parent alone, so that no other server is in its way, and ends with the script that started it.
 
+server_parent=/tmp
 server_folder=
 server_url=
 server_bin=
@@ -15,7 +16,7 @@ start_server() {
         settings+=(-c "$setting")
     done
     # Short: the path of a Unix socket may have 107 bytes.
-    server_folder=$(mktemp -d /tmp/migrator-XXXXXX)
+    server_folder=$(mktemp -d "$server_parent/migrator-XXXXXX")
     trap stop_server EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP

@@ -118,8 +118,8 @@ extension PostgreSQLBackend {
     }
 
     /// Behind a DELETE that has found nothing (ONLINE.md H1): where the writer's snapshot is older than the row, it is put
-    /// there once more, which raises 40001, instead of being missed. Where a batch that locks no rows has put it there and
-    /// not committed yet, that waits for the batch.
+    /// there once more, which raises 40001, instead of being missed. Where a batch that locks no rows (`canCopyUnlocked`)
+    /// has put it there and not committed yet, that waits for the batch.
     func guardOfInvisible(insert: String, delete: String, isBesideUnlocked: Bool = false) -> String {
         if NegativeControl.guardOfDeletes.isLeftOut { return "" }
         let isOlder = "AND current_setting('transaction_isolation') <> 'read committed'"
@@ -128,8 +128,8 @@ extension PostgreSQLBackend {
                 BEGIN
                     \(insert);
                     \(delete);
-                EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
-                    -- Nothing was there: its parent has gone, or it never fitted.
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    -- Nothing was there: the row goes because its parent did, say.
                     NULL;
                 END;
             END IF;

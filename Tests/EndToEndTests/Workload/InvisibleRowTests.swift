@@ -35,6 +35,40 @@ import Testing
         DROP TABLE marks;
         """
 
+    private static let switched = """
+        -- migrator:revision 0001
+        -- migrator:revises base
+        -- migrator:message Notes become entries
+
+        -- migrator:upgrade
+        CREATE TABLE entries (id integer PRIMARY KEY, body text NOT NULL UNIQUE, hidden boolean NOT NULL);
+        -- migrator:switch notes -> entries key=id strategy=copy
+
+        -- migrator:downgrade
+        -- migrator:switch entries -> notes key=id
+        """
+
+    /// What is unique beside the key is free for another row as soon as its row is deleted.
+    @Test func `a deleted row that was copied stands in nobody's way`() throws {
+        let setting = try Setting(Self.switched)
+        let running = try setting.start(nil)
+        let slow = try setting.store.database.session()
+        defer { slow.close() }
+        try slow.execute("BEGIN; UPDATE notes SET hidden = true WHERE id = 1100")
+        try setting.goOn()
+        try setting.waitFor(Setting.aBatchWaits)
+        _ = try setting.project.folder.write("", to: "wait")
+        let other = try setting.store.database.session()
+        defer { other.close() }
+        try other.execute("DELETE FROM notes WHERE id = 1500")
+        try slow.execute("ROLLBACK")
+        try setting.waitFor("SELECT EXISTS (SELECT FROM entries WHERE id = 1501)")
+        try other.execute("INSERT INTO notes VALUES (9000, 'note 1500')")
+        try setting.goOn()
+        try running.wait().checked()
+        try setting.verify()
+    }
+
     /// The batch waits for another writer, and has copied the row, if nothing keeps it from that.
     @Test(arguments: [false, true])
     func `a row that leaves the mapping beside its batch is not left behind`(isLeftOut: Bool) throws {
@@ -48,11 +82,7 @@ import Testing
         }
         try slow.execute("BEGIN; UPDATE notes SET body = 'slow' WHERE id = 1500")
         try setting.goOn()
-        try setting.waitFor(
-            """
-            SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-                           WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())
-            """)
+        try setting.waitFor(Setting.aBatchWaits)
         try other.execute("UPDATE notes SET hidden = true WHERE id = 1490")
         try slow.execute("COMMIT")
         try setting.check(running.wait(), key: 1490, isLeftOut: isLeftOut)
@@ -82,6 +112,11 @@ import Testing
 
     /// 3,000 notes, and an upgrade that waits after its first batch.
     private struct Setting {
+        static let aBatchWaits = """
+            SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+                           WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())
+            """
+
         let store: PostgreSQLStore
         let project: Project
         private var arguments: [String] {
@@ -144,8 +179,10 @@ import Testing
                     "\(result.standardError)")
             } else {
                 #expect(try store.database.psql("SELECT count(*) FROM shown WHERE id = \(key)") == "0\n")
-                try MigratorBinary.run(arguments + ["verify"]).checked()
+                try verify()
             }
         }
+
+        func verify() throws { try MigratorBinary.run(arguments + ["verify"]).checked() }
     }
 }

@@ -22,7 +22,8 @@ import Testing
     static let controls = [
         // While batches run, the second look would still find it.
         Control(
-            leftOut: "guard,second-look", isOlder: true, write: "DELETE FROM direct_messages WHERE id = 1500", expected: "40001",
+            leftOut: "guard,second-look", isOlder: true, write: "DELETE FROM direct_messages WHERE id = 1500",
+            expected: "40001",
             key: "1500"),
         Control(
             leftOut: "upsert", isOlder: true, write: "UPDATE direct_messages SET content = 'later' WHERE id = 1500",

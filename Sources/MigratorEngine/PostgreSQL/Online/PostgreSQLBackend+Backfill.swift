@@ -155,6 +155,26 @@ extension PostgreSQLBackend {
             """)
     }
 
+    /// Whether every row of the source can stand in the target as it is, and nothing but the key is unique there: a
+    /// deletion can put its row there for a moment, without an error, and a row that was deleted meanwhile is in nobody's
+    /// way until `removeDeleted`.
+    func canCopyUnlocked(_ placement: Placement, _ mapping: PostgreSQLMapping) throws -> Bool {
+        let sync = placement.sync
+        guard placement.isApart, sync.mapping == nil, mapping.casts.isEmpty,
+            let source = try catalog.oid(of: sync.source), let target = try catalog.relation(sync.target),
+            target.kind == .table, try catalog.indexes(of: target.oid).count == 1,
+            try catalog.triggers(of: target.oid).isEmpty,
+            try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(target.quoted))").asBool
+        else { return false }
+        let types = Dictionary(
+            try catalog.columns(of: source).map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+        return try catalog.columns(of: target.oid).allSatisfy { column in
+            guard column.generated == nil else { return false }
+            guard let type = types[column.name] else { return true }
+            return type == column.type || RenamePlan.widens(type, to: column.type)
+        }
+    }
+
     /// Copies one batch without locking a row of the source, which would write each of them once more. Who deletes a row
     /// that the batch has copied waits for it in the trigger (`guardOfInvisible`); what was deleted between the batch's
     /// reading and writing, `removeDeleted` finds. ON CONFLICT costs each row something, so it is left to a batch that has

@@ -14,10 +14,6 @@ struct Placement {
 
     /// Whether the triggers fire under `session_replication_role = replica`, too.
     var isForEveryRole: Bool { triggers == "move" }
-
-    /// Whether batches hold their rows against deletion. They need not where a deletion can wait for them by means of
-    /// the target's key, which takes a target that is left alone and a row there for every row of the source.
-    func locksRows(_ mapping: PostgreSQLMapping) -> Bool { !isApart || mapping.leavesRowsOut }
 }
 
 extension PostgreSQLBackend {
@@ -40,13 +36,13 @@ extension PostgreSQLBackend {
         if !NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
 
         // 3
-        // The triggers of an upgrade that an older version began do not wait for batches.
-        let isLocking = work.checkpoint.notes["unlocked"] == nil
+        // As the triggers were made, by an older version perhaps.
+        let isUnlocked = work.checkpoint.notes["unlocked"] != nil
         let target = mapping.leavesRowsOut ? Self.lockingBatchTarget : nil
         try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { batch in
             do {
-                return try isLocking
-                    ? copyLocked(batch, of: mapping, sync) : copyUnlocked(batch, of: mapping, sync)
+                return try isUnlocked
+                    ? copyUnlocked(batch, of: mapping, sync) : copyLocked(batch, of: mapping, sync)
             } catch {
                 guard let error = error as? DatabaseError, error.isAboutRows,
                     batch.isContested || error.sqlState != "23505"
@@ -62,7 +58,7 @@ extension PostgreSQLBackend {
         }
 
         if NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
-        if !isLocking { try removeDeleted(sync, work) }
+        if isUnlocked { try removeDeleted(sync, work) }
 
         // 4
         try work.phase("indexes") {
@@ -86,13 +82,11 @@ extension PostgreSQLBackend {
                 work, locking: { try lock(placement.sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
             ) { next in
-                // What is there already has not come from the source.
-                let isEmpty = try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(quoted(placement.sync.target)))").asBool
-                let isLocking = placement.locksRows(mapping) || !isEmpty
+                let isUnlocked = try canCopyUnlocked(placement, mapping)
                 try createSyncTriggers(
                     placement.triggers, placement.sync, mapping, isForEveryRole: placement.isForEveryRole,
-                    isBesideUnlocked: !isLocking, context: work.context)
-                if !isLocking { next.notes["unlocked"] = [placement.sync.source.name] }
+                    isBesideUnlocked: isUnlocked, context: work.context)
+                if isUnlocked { next.notes["unlocked"] = [placement.sync.source.name] }
             }
         }
     }

@@ -156,8 +156,8 @@ extension PostgreSQLBackend {
     }
 
     /// Whether every row of the source can stand in the target as it is, and nothing but the key is unique there: a
-    /// deletion can put its row there for a moment, without an error, and a row that was deleted meanwhile is in nobody's
-    /// way until `removeDeleted`.
+    /// deletion can put its row there for a moment, without an error, and a batch's row that was deleted meanwhile is in
+    /// nobody's way.
     func canCopyUnlocked(_ placement: Placement, _ mapping: PostgreSQLMapping) throws -> Bool {
         let sync = placement.sync
         guard placement.isApart, sync.mapping == nil, mapping.casts.isEmpty,
@@ -177,15 +177,15 @@ extension PostgreSQLBackend {
 
     /// Copies one batch without locking a row of the source, which would write each of them once more. Who deletes a row
     /// that the batch has copied waits for it in the trigger (`guardOfInvisible`); what was deleted between the batch's
-    /// reading and writing, `removeDeleted` finds. ON CONFLICT costs each row something, so it is left to a batch that has
-    /// met a writer's row.
+    /// reading and writing, it takes out again, of its own rows alone: whoever was deleting has committed by then, since
+    /// the batch waited for it. ON CONFLICT costs each row something, so it is left to a batch that has met a writer's row.
     func copyUnlocked(_ batch: Batch, of mapping: PostgreSQLMapping, _ sync: Sync) throws(DatabaseError) -> Int {
-        let (target, key) = (quoted(sync.target), sync.key.quotedIdentifier)
+        let (source, target, key) = (quoted(sync.source), quoted(sync.target), sync.key.quotedIdentifier)
         try session.execute(Self.byAnIndex)
-        return try session.run(
+        let copied = try session.run(
             """
             WITH \(sync.source.name.quotedIdentifier) AS NOT MATERIALIZED (
-                SELECT * FROM \(quoted(sync.source)) WHERE \(batch.condition(key)))
+                SELECT * FROM \(source) WHERE \(batch.condition(key)))
             INSERT INTO \(target) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.valueList) FROM (
             \(mapping.select)
@@ -193,27 +193,14 @@ extension PostgreSQLBackend {
                 SELECT 1 FROM \(target) AS t WHERE \(batch.condition("t.\(key)")) AND t.\(key) = mapping.\(key))
             ORDER BY mapping.\(key) \(batch.isContested ? "ON CONFLICT (\(key)) DO NOTHING" : "")
             """)
-    }
-
-    /// Rows that batches without row locks have copied although they were deleted meanwhile: there are no more once the
-    /// last batch has committed, since it waited for whoever was deleting. A row that has been written again since is not
-    /// one of them, which is why its version must still be the one that was found.
-    func removeDeleted(_ sync: Sync, _ work: OnlineWork) throws {
-        try work.phase("deleted rows") {
-            try brief(work, finishing: "deleted rows") { _ in
-                if NegativeControl.secondLook.isLeftOut { return }
-                let (target, key) = (quoted(sync.target), sync.key.quotedIdentifier)
-                let isGone = "NOT EXISTS (SELECT 1 FROM \(quoted(sync.source)) AS s WHERE s.\(key) = t.\(key))"
-                let found = try session.query(
-                    "SELECT t.\(key)::text AS key, t.xmin::text AS version FROM \(target) AS t WHERE \(isGone)")
-                let type = try found.isEmpty ? "" : keyType(of: sync.target, key: sync.key)
-                for row in found {
-                    try session.run(
-                        "DELETE FROM \(target) AS t WHERE t.\(key) = $1::\(type) AND t.xmin = $2::xid AND \(isGone)",
-                        [SQLValue(row.text("key")), SQLValue(row.text("version"))])
-                }
-            }
-        }
+        if NegativeControl.secondLook.isLeftOut { return copied }
+        return try copied
+            - session.run(
+                """
+                DELETE FROM \(target) AS t
+                WHERE \(batch.condition("t.\(key)")) AND t.xmin = pg_current_xact_id()::xid AND NOT EXISTS (
+                    SELECT 1 FROM \(source) AS s WHERE \(batch.condition("s.\(key)")) AND s.\(key) = t.\(key))
+                """)
     }
 
     // MARK: Comparison

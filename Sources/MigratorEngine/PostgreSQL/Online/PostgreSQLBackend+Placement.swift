@@ -58,7 +58,6 @@ extension PostgreSQLBackend {
         }
 
         if NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
-        if isUnlocked { try removeDeleted(sync, work) }
 
         // 4
         try work.phase("indexes") {

@@ -168,6 +168,10 @@ import Testing
                 meanwhile: bypassing("DELETE FROM direct_messages WHERE id = 25"), key: "25",
                 says: ["nothing was cut over"]),
             MoveFault(
+                testDescription: "copy, online: a row that was written to the new table too early", mode: "online",
+                meanwhile: "INSERT INTO messages (id, sender_id, recipient_id, content) VALUES (10, 1, 2, 'early')",
+                key: "10", says: ["nothing was cut over"]),
+            MoveFault(
                 testDescription: "copy, online: a backup that was changed", mode: "online",
                 meanwhile: "UPDATE direct_messages_backup SET content = 'forged' WHERE id = 26",
                 says: ["direct_messages_backup", "nothing was cut over"]),

@@ -9,8 +9,10 @@ public enum NegativeControl: String, Sendable {
     case guardOfDeletes = "guard"
     /// The row locks of the backfill.
     case rowLock = "row-lock"
-    /// A batch without row locks takes out again what was deleted while it read.
-    case secondLook = "second-look"
+    /// What was deleted beside a batch without row locks is taken out again.
+    case deletionLog = "deletion-log"
+    /// It is waited for who deletes while such batches end.
+    case olderWriters = "older-writers"
     /// The upsert: the trigger only changes rows that have been copied.
     case upsert = "upsert"
     /// The trigger comes before the backfill: without this, after it.

@@ -11,6 +11,8 @@ struct TriggerRecord: Codable, Equatable {
     var triggers: [Trigger]
     /// md5 of the function's text as the server keeps it; nil on SQLite, whose triggers hold their own.
     var bodyHash: String?
+    /// The table in which they note deleted keys, quoted and qualified; PostgreSQL only.
+    var deletionLog: String?
 
     struct Trigger: Codable, Equatable {
         var table: String
@@ -25,12 +27,16 @@ struct TriggerRecord: Codable, Equatable {
         return String(decoding: data, as: UTF8.self)
     }
 
-    init(source: String, target: String, function: String, triggers: [Trigger], bodyHash: String? = nil) {
+    init(
+        source: String, target: String, function: String, triggers: [Trigger], bodyHash: String? = nil,
+        deletionLog: String? = nil
+    ) {
         self.source = source
         self.target = target
         self.function = function
         self.triggers = triggers
         self.bodyHash = bodyHash
+        self.deletionLog = deletionLog
     }
 
     init?(json: String) {

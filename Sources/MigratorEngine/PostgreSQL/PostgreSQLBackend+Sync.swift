@@ -22,26 +22,26 @@ extension PostgreSQLBackend {
     /// The triggers that lead from the source to the target.
     /// - Parameters:
     ///   - isForEveryRole: whether they fire under `session_replication_role = replica`, too.
-    ///   - isBesideUnlocked: whether batches run beside them that do not lock their rows (`copyUnlocked`).
+    ///   - deletionLog: the table in which they note deleted keys (`createDeletionLog`).
     func createSyncTriggers(
         _ kind: String, _ sync: Sync, _ mapping: PostgreSQLMapping, isForEveryRole: Bool = false,
-        isBesideUnlocked: Bool = false, context: StepContext
+        deletionLog: String? = nil, context: StepContext
     ) throws {
         let way = sync.back == nil ? nil : way(context)
         try createTriggers(
             kind, name: triggerName(kind, context: context),
-            body: syncBody(sync, mapping, way: way, isBesideUnlocked: isBesideUnlocked), on: sync.source,
+            body: syncBody(sync, mapping, way: way, deletionLog: deletionLog), on: sync.source,
             target: sync.target,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
             lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
-            isForEveryRole: isForEveryRole, context: context)
+            isForEveryRole: isForEveryRole, deletionLog: deletionLog, context: context)
     }
 
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
     /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(
-        _ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil, isBesideUnlocked: Bool = false
+        _ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil, deletionLog: String? = nil
     ) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
@@ -81,8 +81,8 @@ extension PostgreSQLBackend {
                 """
         }
         let guardOfInvisible = guardOfInvisible(
-            insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)",
-            isBesideUnlocked: isBesideUnlocked)
+            insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)")
+        let note = deletionLog.map { "INSERT INTO \($0) (key) VALUES (OLD.\(key));" } ?? ""
         let outermost =
             NegativeControl.nestedWrites.isLeftOut ? "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" : ""
         return """
@@ -100,6 +100,7 @@ extension PostgreSQLBackend {
                     \(lead("OLD"))
                     DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
                     \(guardOfInvisible)
+                    \(note)
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
                     \(lead("NEW"))
@@ -118,13 +119,11 @@ extension PostgreSQLBackend {
     }
 
     /// Behind a DELETE that has found nothing (ONLINE.md H1): where the writer's snapshot is older than the row, it is put
-    /// there once more, which raises 40001, instead of being missed. Where a batch that locks no rows (`canCopyUnlocked`)
-    /// has put it there and not committed yet, that waits for the batch.
-    func guardOfInvisible(insert: String, delete: String, isBesideUnlocked: Bool = false) -> String {
+    /// there once more, which raises 40001, instead of being missed.
+    func guardOfInvisible(insert: String, delete: String) -> String {
         if NegativeControl.guardOfDeletes.isLeftOut { return "" }
-        let isOlder = "AND current_setting('transaction_isolation') <> 'read committed'"
         return """
-            IF NOT FOUND \(isBesideUnlocked ? "" : isOlder) THEN
+            IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
                 BEGIN
                     \(insert);
                     \(delete);

@@ -22,10 +22,11 @@ extension PostgreSQLBackend {
     /// - Parameters:
     ///   - lockTimeout: how long the function waits for a lock.
     ///   - isForEveryRole: whether they fire under `session_replication_role = replica`, too.
+    ///   - deletionLog: a table that goes with them.
     func createTriggers(
         _ kind: String, name: String, body: String, on source: TableName, target: TableName,
         events: [(event: String, isRow: Bool)], lockTimeout: String? = nil, isForEveryRole: Bool = false,
-        context: StepContext
+        deletionLog: String? = nil, context: StepContext
     ) throws {
         let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
         let tag = "$migrator$"
@@ -56,7 +57,7 @@ extension PostgreSQLBackend {
         }
         let record = TriggerRecord(
             source: source.name, target: target.name, function: function, triggers: triggers,
-            bodyHash: try bodyHash(of: function))
+            bodyHash: try bodyHash(of: function), deletionLog: deletionLog)
         try ledger.add(
             ObjectRecord(
                 runID: context.runID, revision: context.revision, item: context.item, kind: kind,
@@ -147,6 +148,7 @@ extension PostgreSQLBackend {
                 try session.execute("DROP TRIGGER \(trigger.name) ON \(trigger.table)")
             }
             try session.execute("DROP FUNCTION IF EXISTS \(record.function)()")
+            if let log = record.deletionLog { try session.execute("DROP TABLE IF EXISTS \(log)") }
         }
         try ledger.removeObject(object.id)
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct NegativeControlTests {
     struct Control: Sendable, CustomTestStringConvertible {
         var leftOut: String
-        /// Made under REPEATABLE READ, whose snapshot is from before the row was copied; else at once.
+        /// Made behind the last batch, under REPEATABLE READ, with a snapshot from before the row was copied; else at once.
         var isOlder = false
         var write: String
         /// What the writer sees with the mechanism in place; nil for nothing.
@@ -40,7 +40,7 @@ import Testing
         if control.isOlder {
             try writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM direct_messages LIMIT 1")
             setting.goOn()
-            try setting.waitFor("SELECT EXISTS (SELECT FROM messages WHERE id = 1500)")
+            try setting.waitFor(Setting.isIndexBegun)
         }
         var seen: String?
         do {
@@ -68,37 +68,44 @@ import Testing
         }
     }
 
-    /// The batch began to read while the deletion was not committed yet, and comes to the row when it is.
-    @Test(arguments: [false, true])
-    func `a row that was deleted before its turn does not stay`(isLeftOut: Bool) throws {
-        let setting = try Setting()
-        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "second-look"] : [:])
-        let writer = try setting.store.database.session()
-        defer { writer.close() }
-        try writer.execute("BEGIN; DELETE FROM direct_messages WHERE id = 1500")
-        setting.goOn()
-        try writer.execute("\(WaitingBatch.untilThere); COMMIT")
-        try setting.check(running.wait(), key: 1500, isLeftOut: isLeftOut)
+    struct Deletion: Sendable {
+        var key: Int
+        /// Whether it commits behind the last batch.
+        var isLate: Bool
     }
 
-    /// The batch, which waits for the slow writer, has copied the row and is still to commit. No message answers 1,431.
-    @Test(arguments: [false, true])
-    func `a row that is deleted beside its batch does not stay`(isLeftOut: Bool) throws {
+    static let deletions = [1431, 1500].flatMap { key in
+        [false, true].map { Deletion(key: key, isLate: $0) }
+    }
+
+    /// A batch waits for the slow writer. It has copied message 1,431, which nobody answers, has still to write 1,500, and
+    /// sees both. The deletion commits before the batch, or after the last one.
+    @Test(arguments: deletions, [nil, "deletion-log", "older-writers"])
+    func `a row that is deleted beside its batch does not stay`(_ deletion: Deletion, leftOut: String?) throws {
+        let (key, isLate) = (deletion.key, deletion.isLate)
         let setting = try Setting()
-        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "guard"] : [:])
+        let running = try setting.start(environment: leftOut.map { ["MIGRATOR_LEAVE_OUT": $0] } ?? [:])
         let slow = try setting.store.database.session()
         let writer = try setting.store.database.session()
         defer {
             slow.close()
             writer.close()
         }
-        try slow.execute("BEGIN; UPDATE direct_messages SET content = 'slow' WHERE id = 1500")
+        try slow.execute("BEGIN; UPDATE direct_messages SET content = 'slow' WHERE id = 1450")
         setting.goOn()
-        try writer.execute("\(WaitingBatch.untilThere); BEGIN; DELETE FROM direct_messages WHERE id = 1431")
+        try writer.execute("\(WaitingBatch.untilThere); BEGIN; DELETE FROM direct_messages WHERE id = \(key)")
+        if !isLate { try writer.execute("COMMIT") }
         try slow.execute("ROLLBACK")
-        if isLeftOut { try setting.waitFor("SELECT EXISTS (SELECT FROM messages WHERE id = 1500)") }
-        try writer.execute("COMMIT")
-        try setting.check(running.wait(), key: 1431, isLeftOut: isLeftOut)
+        if isLate {
+            if leftOut == "older-writers" {
+                try setting.waitFor(Setting.isIndexBegun)
+            } else if !running.waitForStandardError("began before") {
+                throw CommandError(message: "it did not wait")
+            }
+            try writer.execute("COMMIT")
+        }
+        let isLeft = leftOut == "deletion-log" || isLate && leftOut == "older-writers"
+        try setting.check(running.wait(), key: key, isLeftOut: isLeft)
     }
 
     /// The comparison itself left out: the harness still finds what went wrong.
@@ -155,6 +162,10 @@ import Testing
             try WaitingBatch.expectGone(key, from: "messages", of: store, after: result, isLeftOut: isLeftOut)
             if !isLeftOut { try migrate("verify").checked() }
         }
+
+        static let isIndexBegun = """
+            SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass('messages') AND NOT indisvalid)
+            """
 
         func goOn() { try? FileManager.default.removeItem(atPath: folder.file("wait")) }
 

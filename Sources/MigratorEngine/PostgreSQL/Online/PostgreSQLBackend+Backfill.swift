@@ -117,7 +117,7 @@ extension PostgreSQLBackend {
 
     /// A table without statistics (just restored, or upgraded by pg_upgrade) looks so small that the server would read and
     /// sort all that is left of it, for each batch. The next transaction resets the settings.
-    private static let byAnIndex = "SET enable_seqscan = off; SET enable_bitmapscan = off"
+    static let byAnIndex = "SET enable_seqscan = off; SET enable_bitmapscan = off"
 
     private func rowBytes(_ size: (rows: Int?, bytes: Int?)) -> Int {
         guard let rows = size.rows, rows > 0, let bytes = size.bytes else { return 512 }
@@ -153,54 +153,6 @@ extension PostgreSQLBackend {
             \(mapping.select)
             ) AS mapping ON CONFLICT (\(sync.key.quotedIdentifier)) DO NOTHING
             """)
-    }
-
-    /// Whether every row of the source can stand in the target as it is, and nothing but the key is unique there: a
-    /// deletion can put its row there for a moment, without an error, and a batch's row that was deleted meanwhile is in
-    /// nobody's way.
-    func canCopyUnlocked(_ placement: Placement, _ mapping: PostgreSQLMapping) throws -> Bool {
-        let sync = placement.sync
-        guard placement.isApart, sync.mapping == nil, mapping.casts.isEmpty,
-            let source = try catalog.oid(of: sync.source), let target = try catalog.relation(sync.target),
-            target.kind == .table, try catalog.indexes(of: target.oid).count == 1,
-            try catalog.triggers(of: target.oid).isEmpty,
-            try !session.scalar("SELECT EXISTS (SELECT 1 FROM \(target.quoted))").asBool
-        else { return false }
-        let types = Dictionary(
-            try catalog.columns(of: source).map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
-        return try catalog.columns(of: target.oid).allSatisfy { column in
-            guard column.generated == nil else { return false }
-            guard let type = types[column.name] else { return true }
-            return type == column.type || RenamePlan.widens(type, to: column.type)
-        }
-    }
-
-    /// Copies one batch without locking a row of the source, which would write each of them once more. Who deletes a row
-    /// that the batch has copied waits for it in the trigger (`guardOfInvisible`); what was deleted between the batch's
-    /// reading and writing, it takes out again, of its own rows alone: whoever was deleting has committed by then, since
-    /// the batch waited for it. ON CONFLICT costs each row something, so it is left to a batch that has met a writer's row.
-    func copyUnlocked(_ batch: Batch, of mapping: PostgreSQLMapping, _ sync: Sync) throws(DatabaseError) -> Int {
-        let (source, target, key) = (quoted(sync.source), quoted(sync.target), sync.key.quotedIdentifier)
-        try session.execute(Self.byAnIndex)
-        let copied = try session.run(
-            """
-            WITH \(sync.source.name.quotedIdentifier) AS NOT MATERIALIZED (
-                SELECT * FROM \(source) WHERE \(batch.condition(key)))
-            INSERT INTO \(target) (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
-            SELECT \(mapping.valueList) FROM (
-            \(mapping.select)
-            ) AS mapping WHERE NOT EXISTS (
-                SELECT 1 FROM \(target) AS t WHERE \(batch.condition("t.\(key)")) AND t.\(key) = mapping.\(key))
-            ORDER BY mapping.\(key) \(batch.isContested ? "ON CONFLICT (\(key)) DO NOTHING" : "")
-            """)
-        if NegativeControl.secondLook.isLeftOut { return copied }
-        return try copied
-            - session.run(
-                """
-                DELETE FROM \(target) AS t
-                WHERE \(batch.condition("t.\(key)")) AND t.xmin = pg_current_xact_id()::xid AND NOT EXISTS (
-                    SELECT 1 FROM \(source) AS s WHERE \(batch.condition("s.\(key)")) AND s.\(key) = t.\(key))
-                """)
     }
 
     // MARK: Comparison

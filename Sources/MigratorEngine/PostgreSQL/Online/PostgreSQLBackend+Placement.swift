@@ -17,9 +17,8 @@ struct Placement {
 }
 
 extension PostgreSQLBackend {
-    /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches; 4. the indexes,
-    /// concurrently; 5. the keys, not validated yet, then what they would have done meanwhile, then validated.
-    /// What follows is `verify`.
+    /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches, then what was deleted
+    /// beside those that lock nothing; 4. the indexes, concurrently; 5. the keys, validated. What follows is `verify`.
     func place(_ placement: Placement, mapping: PostgreSQLMapping, _ work: OnlineWork) throws {
         let sync = placement.sync
         try session.discardingChanges {
@@ -36,13 +35,12 @@ extension PostgreSQLBackend {
         if !NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
 
         // 3
-        // As the triggers were made, by an older version perhaps.
-        let isUnlocked = work.checkpoint.notes["unlocked"] != nil
+        let deletionLog = work.checkpoint.notes["deletionLog"]?.first
         let target = mapping.leavesRowsOut ? Self.lockingBatchTarget : nil
         try backfill("backfill", of: sync.source, key: sync.key, target: target, work) { batch in
             do {
-                return try isUnlocked
-                    ? copyUnlocked(batch, of: mapping, sync) : copyLocked(batch, of: mapping, sync)
+                return try deletionLog == nil
+                    ? copyLocked(batch, of: mapping, sync) : copyUnlocked(batch, of: mapping, sync)
             } catch {
                 guard let error = error as? DatabaseError, error.isAboutRows,
                     batch.isContested || error.sqlState != "23505"
@@ -54,6 +52,13 @@ extension PostgreSQLBackend {
                         statement: sync.mapping,
                         among: batch.condition(sync.key.quotedIdentifier))
                 }
+            }
+        }
+
+        if let deletionLog {
+            try work.phase("deletions") {
+                try takeOutDeleted(notedIn: deletionLog, sync, work)
+                try brief(work, finishing: "deletions") { _ in }
             }
         }
 
@@ -69,7 +74,6 @@ extension PostgreSQLBackend {
         // 5
         try work.phase("keys") {
             try attachKeys(of: sync.target, work)
-            try validateKeys(of: sync.target, work)
             try brief(work, finishing: "keys", changesSchema: true) { _ in }
         }
     }
@@ -81,11 +85,13 @@ extension PostgreSQLBackend {
                 work, locking: { try lock(placement.sync.source, .shareRowExclusive) }, finishing: "expand",
                 changesSchema: true
             ) { next in
-                let isUnlocked = try canCopyUnlocked(placement, mapping)
+                let log =
+                    try canCopyUnlocked(placement, mapping)
+                    ? createDeletionLog(placement, context: work.context) : nil
                 try createSyncTriggers(
                     placement.triggers, placement.sync, mapping, isForEveryRole: placement.isForEveryRole,
-                    isBesideUnlocked: isUnlocked, context: work.context)
-                if isUnlocked { next.notes["unlocked"] = [placement.sync.source.name] }
+                    deletionLog: log, context: work.context)
+                next.notes["deletionLog"] = log.map { [$0] }
             }
         }
     }
@@ -191,7 +197,7 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// Not validated, in the application's order of locks, one at a time; then the rows whose parent went meanwhile
+    /// Not validated, in the application's order of locks, one at a time, then validated. Rows whose parent went meanwhile
     /// get what the key would have done to them (ONLINE.md H7).
     private func attachKeys(of table: TableName, _ work: OnlineWork) throws {
         guard let oid = try catalog.oid(of: table) else { return }
@@ -206,15 +212,22 @@ extension PostgreSQLBackend {
         for statement in work.checkpoint.notes["keyComments"] ?? [] {
             try brief(work, changesSchema: true) { _ in try session.execute(statement) }
         }
+        let taken = (work.checkpoint.notes["keys"] ?? []).filter { !$0.hasSuffix(" NOT VALID") }
         for key in try catalog.constraints(of: oid) where key.kind == .foreignKey && !key.isValidated {
-            let rows = try adoptOrphans(of: key, work)
-            if rows > 0 {
-                work.context.reporter.report(
-                    .note("\(key.name): \(rows.counted("row")) whose parent had gone meanwhile got what the key says"))
+            guard taken.contains(where: { $0.adds(key.name) }) else {
+                try adoptOrphans(of: key, work)
+                continue
+            }
+            do {
+                try validate(key.name, of: quoted(table), work)
+            } catch let error as MigratorError where error.code == Self.brokenConstraint {
+                guard try adoptOrphans(of: key, work) > 0 else { throw error }
+                try validate(key.name, of: quoted(table), work)
             }
         }
     }
 
+    @discardableResult
     private func adoptOrphans(of key: CatalogConstraint, _ work: OnlineWork) throws -> Int {
         let action: String
         if key.definition.contains("ON DELETE CASCADE") {
@@ -233,17 +246,13 @@ extension PostgreSQLBackend {
         let orphans = "\(isSet) AND NOT EXISTS (SELECT 1 FROM \(referenced.quoted) AS p WHERE \(join))"
         guard try session.scalar("SELECT EXISTS (SELECT 1 FROM \(key.table) AS c WHERE \(orphans))").asBool
         else { return 0 }
-        return try brief(work) { _ in try session.run("\(action) WHERE \(orphans)") }
+        let rows = try brief(work) { _ in try session.run("\(action) WHERE \(orphans)") }
+        work.context.reporter.report(
+            .note("\(key.name): \(rows.counted("row")) whose parent had gone meanwhile got what the key says"))
+        return rows
     }
 
-    func validateKeys(of table: TableName, _ work: OnlineWork) throws {
-        guard let oid = try catalog.oid(of: table) else { return }
-        let taken = (work.checkpoint.notes["keys"] ?? []).filter { !$0.hasSuffix(" NOT VALID") }
-        for key in try catalog.constraints(of: oid)
-        where !key.isValidated && taken.contains(where: { $0.adds(key.name) }) {
-            try validate(key.name, of: quoted(table), work)
-        }
-    }
+    private static let brokenConstraint = "constraint-broken"
 
     /// VALIDATE takes no lock that writers wait for, and reads the whole table.
     func validate(_ constraint: String, of table: String, _ work: OnlineWork) throws {
@@ -254,7 +263,7 @@ extension PostgreSQLBackend {
         } catch {
             guard let error = error as? DatabaseError, error.isAboutRows else { throw error }
             throw MigratorError(
-                "constraint-broken", .difference,
+                Self.brokenConstraint, .difference,
                 "rows break the constraint \"\(constraint)\": \(error.message)",
                 hint: "mend them and run the same command again",
                 details: [error.detail].compactMap(\.self))

@@ -52,23 +52,32 @@ extension PostgreSQLBackend {
         try awaitWriters(of: sync.target, work)
         if NegativeControl.deletionLog.isLeftOut { return }
         let (source, target, key) = (quoted(sync.source), quoted(sync.target), sync.key.quotedIdentifier)
-        while try session.scalar("SELECT EXISTS (SELECT FROM \(log))").asBool {
+        let most = 10_000
+        var isRest = true
+        while isRest {
+            try work.executor.checkInterruption()
             try brief(work) { next in
-                // Not by reading a whole table, however large the log seems to be.
-                try session.execute("\(Self.byAnIndex); SET enable_hashjoin = off; SET enable_mergejoin = off")
+                // Not by reading a whole table, however large the log seems to be, nor compiled because that is ruled out.
+                try session.execute(
+                    "\(Self.byAnIndex); SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off")
                 // A row that was inserted again meanwhile has another version.
-                next.rows -= try session.run(
+                let counts = try session.query(
                     """
                     WITH deleted AS (
-                        DELETE FROM \(log) WHERE ctid = ANY (ARRAY(SELECT ctid FROM \(log) LIMIT 10000)) RETURNING key)
-                    DELETE FROM \(target) AS t USING (
+                        DELETE FROM \(log) WHERE ctid = ANY (ARRAY(SELECT ctid FROM \(log) LIMIT \(most))) RETURNING key),
+                    stale AS MATERIALIZED (
                         SELECT c.\(key) AS key, c.xmin AS version FROM deleted AS d
                         JOIN \(target) AS c ON c.\(key) = d.key
-                        WHERE NOT EXISTS (SELECT 1 FROM \(source) AS s WHERE s.\(key) = d.key)) AS stale
-                    WHERE t.\(key) = stale.key AND t.xmin = stale.version
-                    """)
+                        WHERE NOT EXISTS (SELECT 1 FROM \(source) AS s WHERE s.\(key) = d.key)),
+                    removed AS (
+                        DELETE FROM \(target) AS t USING stale WHERE t.\(key) = stale.key AND t.xmin = stale.version
+                        RETURNING 1)
+                    SELECT (SELECT count(*) FROM deleted) AS deleted, (SELECT count(*) FROM removed) AS removed
+                    """
+                ).first
+                isRest = counts?.int("deleted") == most
+                next.rows -= counts?.int("removed") ?? 0
             }
-            try work.executor.checkInterruption()
         }
     }
 
@@ -84,7 +93,7 @@ extension PostgreSQLBackend {
                 session.query(
                     """
                     SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks
-                    WHERE locktype = 'relation' AND relation = $1::oid AND mode = 'RowExclusiveLock'
+                    WHERE locktype = 'relation' AND relation = $1::oid AND mode = 'RowExclusiveLock' AND granted
                       AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
                     """, [SQLValue(relation.oid)]
                 ).compactMap { $0[0].asText })

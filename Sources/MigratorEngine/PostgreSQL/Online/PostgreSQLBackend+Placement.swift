@@ -17,8 +17,8 @@ struct Placement {
 }
 
 extension PostgreSQLBackend {
-    /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches, then what was deleted
-    /// beside those that lock nothing; 4. the indexes, concurrently; 5. the keys, validated. What follows is `verify`.
+    /// 1. the target's foreign keys and secondary indexes come off; 2. the trigger; 3. the batches; 4. what was deleted
+    /// beside those that lock nothing goes, then the indexes, concurrently; 5. the keys, validated. What follows is `verify`.
     func place(_ placement: Placement, mapping: PostgreSQLMapping, _ work: OnlineWork) throws {
         let sync = placement.sync
         try session.discardingChanges {
@@ -55,17 +55,11 @@ extension PostgreSQLBackend {
             }
         }
 
-        if let deletionLog {
-            try work.phase("deletions") {
-                try takeOutDeleted(notedIn: deletionLog, sync, work)
-                try brief(work, finishing: "deletions") { _ in }
-            }
-        }
-
         if NegativeControl.earlyTrigger.isLeftOut { try expand(placement, mapping: mapping, work) }
 
         // 4
         try work.phase("indexes") {
+            if let deletionLog { try takeOutDeleted(notedIn: deletionLog, sync, work) }
             try attachIndexes(of: sync.target, work)
             try session.execute("ANALYZE \(quoted(sync.target))")
             try brief(work, finishing: "indexes", changesSchema: true, comparesEverything: true) { _ in }

@@ -19,6 +19,8 @@ public enum NegativeControl: String, Sendable {
     case earlyTrigger = "early-trigger"
     /// The trigger runs whoever writes: without this, not for writes of other triggers and cascades (H4).
     case nestedWrites = "nested-writes"
+    /// A row that another trigger has written again meanwhile is read as it stands.
+    case nestedOrder = "nested-order"
     /// SQLite: the triggers that follow the application's writes.
     case trigger = "trigger"
     /// SQLite: a reply that is copied before its turn brings the messages above it along.

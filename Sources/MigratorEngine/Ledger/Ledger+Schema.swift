@@ -14,6 +14,11 @@ extension Ledger {
         return try session.scalar("SELECT version FROM \(table("format"))").asInt
     }
 
+    /// A publication of all tables refuses to change rows of a table without a key, unless it says that all of a row is one.
+    func identity(of name: String) -> String {
+        session.dialect == .postgresql ? "ALTER TABLE \(table(name)) REPLICA IDENTITY FULL;" : ""
+    }
+
     /// Version 1.
     private var creationStatements: String {
         let isPostgreSQL = session.dialect == .postgresql
@@ -24,6 +29,7 @@ extension Ledger {
         let count = isPostgreSQL ? "bigint" : "INTEGER"
         return """
             CREATE TABLE \(table("format")) (version \(count) NOT NULL);
+            \(identity(of: "format"))
             INSERT INTO \(table("format")) (version) VALUES (1);
             CREATE TABLE \(table("revision")) (
                 revision text PRIMARY KEY,

@@ -38,7 +38,7 @@ extension Ledger {
         let count = session.dialect == .postgresql ? "bigint" : "INTEGER"
         let indexes = ["activity", "sample", "critical_section", "size"].map { name in
             let index = session.dialect == .postgresql ? "\(name)_run" : "migrator_\(name)_run"
-            return "CREATE INDEX \(index) ON \(table(name)) (run_id);"
+            return "CREATE INDEX \(index) ON \(table(name)) (run_id); \(identity(of: name))"
         }
         return """
             CREATE TABLE \(table("activity")) (

@@ -30,7 +30,9 @@ extension PostgreSQLBackend {
         let way = sync.back == nil ? nil : way(context)
         try createTriggers(
             kind, name: triggerName(kind, context: context),
-            body: syncBody(sync, mapping, way: way, deletionLog: deletionLog), on: sync.source,
+            body: syncBody(
+                sync, mapping, nested: setting("nested_\(kind)", context), way: way, deletionLog: deletionLog),
+            on: sync.source,
             target: sync.target,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
             lockTimeout: sync.back == nil ? nil : Self.holdersPatience,
@@ -39,18 +41,32 @@ extension PostgreSQLBackend {
 
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
-    /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
+    ///
+    /// Another trigger may write the same row again before this one comes to fire for the first write. So once a trigger
+    /// has written to the source in a transaction, rows are read from there and not taken from OLD and NEW.
+    /// - Parameters:
+    ///   - nested: the setting that says that a trigger has written to the source in this transaction.
+    ///   - way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(
-        _ sync: Sync, _ mapping: PostgreSQLMapping, way: String? = nil, deletionLog: String? = nil
+        _ sync: Sync, _ mapping: PostgreSQLMapping, nested: String, way: String? = nil, deletionLog: String? = nil
     ) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
         let assignments = others.map { "\($0) = excluded.\($0)" }
         let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
-        func upsert(_ row: String) -> String {
+        let source = quoted(sync.source)
+        func upsert(_ row: String) -> String { upsert(from: shadow(sync.source, by: row)) }
+        func upsertAsItStands(_ row: String) -> String {
+            upsert(
+                from: """
+                    WITH \(sync.source.name.quotedIdentifier) AS (
+                        SELECT s.* FROM \(source) AS s WHERE s.\(key) = \(row).\(key) AND s.\(key)::text = \(row).\(key)::text)
+                    """)
+        }
+        func upsert(from rows: String) -> String {
             """
-            \(shadow(sync.source, by: row))
+            \(rows)
             INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.valueList) FROM (
             \(mapping.select)
@@ -60,6 +76,9 @@ extension PostgreSQLBackend {
         func lead(_ row: String) -> String {
             way.map { "PERFORM set_config('\($0)', \(row).\(key)::text, true);" } ?? ""
         }
+        let noticeNested =
+            NegativeControl.nestedOrder.isLeftOut
+            ? "" : "IF pg_trigger_depth() > 1 THEN PERFORM set_config('\(nested)', 'on', true); END IF;"
         let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
         // What goes from here because it was led away from the other side stays there.
@@ -88,23 +107,41 @@ extension PostgreSQLBackend {
         return """
             DECLARE
                 placed bigint;
+                is_nested boolean;
                 \(outset)
             BEGIN
                 \(outermost)
+                \(noticeNested)
+                -- The source may have got another name since.
+                is_nested := coalesce(current_setting('\(nested)', true), '') = 'on'
+                    AND coalesce(pg_partition_root(TG_RELID), TG_RELID) = to_regclass(\(source.quotedLiteral));
                 IF TG_OP = 'TRUNCATE' THEN
                     DELETE FROM \(target);
                     RETURN NULL;
                 END IF;
                 \(stay)
-                IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key) IS DISTINCT FROM NEW.\(key) THEN
+                -- As text, since a key may equal one that is written otherwise.
+                IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key)::text IS DISTINCT FROM NEW.\(key)::text THEN
                     \(lead("OLD"))
-                    DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
-                    \(guardOfInvisible)
-                    \(note)
+                    placed := 0;
+                    IF is_nested THEN
+                        \(upsertAsItStands("OLD"));
+                        GET DIAGNOSTICS placed = ROW_COUNT;
+                    END IF;
+                    IF placed = 0 THEN
+                        DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
+                        \(guardOfInvisible)
+                        \(note)
+                    END IF;
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
                     \(lead("NEW"))
-                    \(place)
+                    IF is_nested THEN
+                        \(upsertAsItStands("NEW"));
+                        GET DIAGNOSTICS placed = ROW_COUNT;
+                    ELSE
+                        \(place)
+                    END IF;
                     IF placed = 0 THEN
                         DELETE FROM \(target) AS t WHERE t.\(key) = NEW.\(key);
                         IF TG_OP = 'UPDATE' THEN

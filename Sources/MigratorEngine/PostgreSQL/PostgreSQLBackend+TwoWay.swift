@@ -14,11 +14,14 @@ extension PostgreSQLBackend {
 
     /// The setting that says which row is being led over, so that the way back leaves that one alone. By row, not
     /// by depth: what the application's own triggers write to other rows meanwhile is led over as well (H4).
-    func way(_ context: StepContext) -> String {
+    func way(_ context: StepContext) -> String { setting("way", context) }
+
+    /// A name for what triggers of a step tell each other within a transaction.
+    func setting(_ purpose: String, _ context: StepContext) -> String {
         let revision = context.revision.unicodeScalars.map { scalar in
             scalar.isASCII && scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) ? String(scalar) : "_"
         }.joined()
-        return "migrator.way_\(revision)_\(context.item)"
+        return "migrator.\(purpose)_\(revision)_\(context.item)"
     }
 
     // MARK: Sync

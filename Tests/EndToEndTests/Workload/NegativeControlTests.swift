@@ -135,6 +135,38 @@ import Testing
         try setting.migrate("verify").checked()
     }
 
+    /// The application's own trigger, which fires before the migrator's, writes its row once more, or puts it back.
+    @Test(
+        arguments: [
+            ("UPDATE", "UPDATE direct_messages SET content = 'own' WHERE id = NEW.id AND content <> 'own'"),
+            ("DELETE", "INSERT INTO direct_messages SELECT OLD.*"),
+        ], [false, true])
+    func `a row that another trigger writes again is copied as it stands`(
+        _ own: (event: String, statement: String), isLeftOut: Bool
+    ) throws {
+        let setting = try Setting()
+        try setting.store.run(
+            """
+            CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \(own.statement); RETURN NULL; END $$;
+            CREATE TRIGGER a_first AFTER \(own.event) ON direct_messages FOR EACH ROW WHEN (pg_trigger_depth() = 0)
+                EXECUTE FUNCTION own()
+            """)
+        let running = try setting.start(environment: isLeftOut ? ["MIGRATOR_LEAVE_OUT": "nested-order"] : [:])
+        try setting.store.run(
+            own.event == "UPDATE"
+                ? "UPDATE direct_messages SET content = 'later' WHERE id = 1431"
+                : "DELETE FROM direct_messages WHERE id = 1431")
+        // Copied by now, or copied later.
+        try setting.store.run(
+            own.event == "UPDATE"
+                ? "UPDATE direct_messages SET content = 'later' WHERE id = 31"
+                : "DELETE FROM direct_messages WHERE id = 31")
+        setting.goOn()
+        let result = try running.wait()
+        #expect(result.status == (isLeftOut ? 2 : 0), "\(result.standardError)")
+        if !isLeftOut { try setting.migrate("verify").checked() }
+    }
+
     /// The comparison itself left out: the harness still finds what went wrong.
     @Test func `the harness finds a stale row that nobody compared`() throws {
         let setting = try Setting()

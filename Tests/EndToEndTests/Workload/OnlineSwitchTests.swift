@@ -86,10 +86,46 @@ import Testing
 
     // MARK: Keys
 
-    @Test(arguments: ["uuid", "bigint", "text"], ["rename", "copy"])
+    /// 5 and 5.00 are one key, and not the same value.
+    @Test func `a key that is written otherwise goes to the other table`() throws {
+        let store = try PostgreSQLStore()
+        try store.run(
+            "CREATE TABLE notes (id numeric PRIMARY KEY, body text); INSERT INTO notes SELECT n FROM generate_series(1, 9) AS n"
+        )
+        let folder = try TemporaryFolder()
+        try folder.write(
+            script(
+                "0001",
+                up: """
+                    CREATE TABLE entries (id numeric PRIMARY KEY, body text);
+                    -- migrator:switch notes -> entries key=id strategy=copy
+                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let scripts = folder.file("m")
+        try Self.migrate("upgrade head", on: store, scripts: scripts).checked()
+        try store.run("UPDATE entries SET id = 5.00 WHERE id = 5")
+        try Self.migrate("verify", on: store, scripts: scripts).checked()
+        try Self.migrate("downgrade base", on: store, scripts: scripts).checked()
+        #expect(try store.database.psql("SELECT id FROM notes WHERE id = 5") == "5.00\n")
+    }
+
+    /// It lets nobody change rows of a table that has no key.
+    @Test func `a publication of all tables is in nobody's way`() throws {
+        let store = try PostgreSQLStore()
+        try store.run(RoundTripTests.fixture("shape1", .postgresql))
+        try store.run(RoundTripTests.fixture("shape1_messages", .postgresql, count: 100))
+        try store.run("CREATE PUBLICATION everything FOR ALL TABLES")
+        let scripts = try ShippedScripts(strategy: "copy")
+        for line in ["stamp 0001", "upgrade head", "verify", "contract 0002"] {
+            try Self.migrate(line, on: store, scripts: scripts.path).checked()
+        }
+    }
+
+    @Test(arguments: ["uuid", "bigint", "text", "char(8)"], ["rename", "copy"])
     func `a switch goes by any key of one column`(_ type: String, _ strategy: String) throws {
         let store = try PostgreSQLStore()
-        let value = ["uuid": "gen_random_uuid()", "bigint": "5000000000 + n", "text": "'k' || n"][type] ?? ""
+        let value =
+            ["uuid": "gen_random_uuid()", "bigint": "5000000000 + n", "text": "'k' || n", "char(8)": "'k' || n"][type]
+            ?? ""
         try store.run(
             """
             CREATE TABLE notes (id \(type) PRIMARY KEY, body text NOT NULL, parent \(type) REFERENCES notes (id));

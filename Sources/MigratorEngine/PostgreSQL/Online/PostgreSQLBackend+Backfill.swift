@@ -124,9 +124,14 @@ extension PostgreSQLBackend {
         return max(32, bytes / rows)
     }
 
-    /// The type of the key as `format_type` writes it.
+    /// The type of the key as `format_type` writes it, with its length: `char` by itself is `char(1)`.
     func keyType(of table: TableName, key: String) throws -> String {
-        try ColumnComparison(session: session).types(of: quoted(table))[key] ?? "text"
+        try session.query(
+            """
+            SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+            WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped
+            """, [.text(quoted(table)), .text(key)]
+        ).first?[0].asText ?? "text"
     }
 
     /// `WITH source AS (the batch's rows, locked against a change of their keys)`: the lock stands inside, since

@@ -9,6 +9,7 @@ extension PostgreSQLBackend {
         try requireRowLocal(
             mapping, "the sync of \"\(sync.source)\" to \"\(sync.target)\"", location: sync.mapping?.location)
         try requireUnique([sync.key], of: sync.target, directive: "sync")
+        try requireComparableKeys(sync)
         if sync.back != nil { try requireImmediateKey(sync.key, of: sync.source) }
         let rows = try load(
             mapping, into: sync.target, source: sync.source, key: sync.key, statement: sync.mapping,

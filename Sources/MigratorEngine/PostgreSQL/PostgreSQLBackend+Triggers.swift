@@ -30,11 +30,12 @@ extension PostgreSQLBackend {
     ) throws {
         let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
         let tag = "$migrator$"
+        let path = ["pg_catalog", schema.quotedIdentifier] + (try schemasOfTypes(of: source)) + ["pg_temp"]
         let patience = lockTimeout.map { "SET lock_timeout = \($0.quotedLiteral)" } ?? ""
         try session.execute(
             """
             CREATE FUNCTION \(function)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-            SET search_path = pg_catalog, \(schema.quotedIdentifier), pg_temp
+            SET search_path = \(path.joined(separator: ", "))
             SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' \(patience)
             AS \(tag)
             #variable_conflict use_column
@@ -62,6 +63,19 @@ extension PostgreSQLBackend {
             ObjectRecord(
                 runID: context.runID, revision: context.revision, item: context.item, kind: kind,
                 name: "\(source) -> \(target)", detail: record.json))
+    }
+
+    /// Where the operators of a table's types stand, beside pg_catalog and the scripts' schema, quoted: those of an
+    /// extension in a schema of its own, say.
+    private func schemasOfTypes(of table: TableName) throws -> [String] {
+        try session.query(
+            """
+            SELECT DISTINCT quote_ident(n.nspname) FROM pg_catalog.pg_attribute a
+            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+            WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+              AND n.nspname NOT IN ('pg_catalog', $2) ORDER BY 1
+            """, [.text(quoted(table)), .text(schema)]
+        ).compactMap { $0[0].asText }
     }
 
     /// - Parameter function: qualified and quoted, without parentheses.
@@ -185,6 +199,23 @@ extension PostgreSQLBackend {
                 "no-unique-key", .malformedScripts,
                 "\"\(directive)\" needs a primary key or unique constraint of \"\(table)\" on (\(columns.joined(separator: ", ")))",
                 hint: "declare it where the table is created, and not DEFERRABLE")
+        }
+    }
+
+    /// Refuses keys whose types have no equality, by which the application's writes would fail in the trigger.
+    func requireComparableKeys(_ sync: Sync) throws {
+        let key = sync.key.quotedIdentifier
+        do {
+            try session.execute(
+                "SELECT FROM \(quoted(sync.source)) AS s JOIN \(quoted(sync.target)) AS t ON t.\(key) = s.\(key) LIMIT 0"
+            )
+        } catch {
+            guard error.sqlState == "42883" else { throw error }
+            throw MigratorError(
+                "key-type", .refused,
+                "no row of \"\(sync.target)\" can be found by the key \"\(sync.key)\" of \"\(sync.source)\": \(error.message)",
+                hint: "declare the key in \"\(sync.target)\" with a type that equals the old one",
+                location: sync.mapping?.location)
         }
     }
 

@@ -108,6 +108,50 @@ import Testing
         #expect(try store.database.psql("SELECT id FROM notes WHERE id = 5") == "5.00\n")
     }
 
+    /// An extension's operators stand in its schema, which is in nobody's search path.
+    @Test func `the application writes by a key whose type is of another schema`() throws {
+        let store = try PostgreSQLStore()
+        try store.run(
+            """
+            CREATE SCHEMA ext;
+            CREATE EXTENSION citext SCHEMA ext;
+            CREATE TABLE notes (id ext.citext PRIMARY KEY, body text);
+            INSERT INTO notes SELECT 'n' || n, 'note' FROM generate_series(1, 1500) AS n
+            """)
+        let folder = try TemporaryFolder()
+        try folder.write(
+            script(
+                "0001",
+                up: """
+                    CREATE TABLE entries (id ext.citext PRIMARY KEY, body text);
+                    -- migrator:switch notes -> entries key=id strategy=copy
+                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let scripts = folder.file("m")
+        let arguments = ["--database", store.url + "&options=-csearch_path%3Dpublic,ext", "--migrations", scripts]
+        try MigratorBinary.run(arguments + ["upgrade", "head"]).checked()
+        try store.run("UPDATE entries SET id = 'N5' WHERE id::text = 'n5'; DELETE FROM entries WHERE id::text = 'n6'")
+        try MigratorBinary.run(arguments + ["verify"]).checked()
+        try MigratorBinary.run(arguments + ["downgrade", "base"]).checked()
+        #expect(try store.database.psql("SELECT id FROM notes WHERE id::text IN ('n5', 'N5', 'n6')") == "N5\n")
+    }
+
+    @Test func `a key that equals none of the old ones is refused before anything runs`() throws {
+        let store = try PostgreSQLStore()
+        try store.run("CREATE TABLE notes (id integer PRIMARY KEY, body text); INSERT INTO notes VALUES (1, 'note')")
+        let folder = try TemporaryFolder()
+        try folder.write(
+            script(
+                "0001",
+                up: """
+                    CREATE TABLE entries (id text PRIMARY KEY, body text);
+                    -- migrator:switch notes -> entries key=id strategy=copy
+                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let result = try Self.migrate("upgrade head --mode online", on: store, scripts: folder.file("m"))
+        #expect(result.status == 4)
+        #expect(result.standardError.contains("text = integer"), "\(result.standardError)")
+        try store.run("DELETE FROM notes")
+    }
+
     /// It lets nobody change rows of a table that has no key.
     @Test func `a publication of all tables is in nobody's way`() throws {
         let store = try PostgreSQLStore()

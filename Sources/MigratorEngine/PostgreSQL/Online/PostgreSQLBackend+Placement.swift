@@ -25,6 +25,7 @@ extension PostgreSQLBackend {
             try requireRowLocal(
                 mapping, "\"\(sync.source)\" to \"\(sync.target)\"", location: sync.mapping?.location)
             try requireUnique([sync.key], of: sync.target, directive: "online")
+            try requireComparableKeys(sync)
             if sync.back != nil { try requireImmediateKey(sync.key, of: sync.source) }
         }
 

@@ -206,7 +206,7 @@ extension PostgreSQLBackend {
     func requireComparableKeys(_ sync: Sync) throws {
         let key = sync.key.quotedIdentifier
         do {
-            try session.execute(
+            _ = try session.query(
                 "SELECT FROM \(quoted(sync.source)) AS s JOIN \(quoted(sync.target)) AS t ON t.\(key) = s.\(key) LIMIT 0"
             )
         } catch {

@@ -86,20 +86,25 @@ import Testing
 
     // MARK: Keys
 
+    private func notesToEntries(key type: String) throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
+        try folder.write(
+            script(
+                "0001",
+                up: """
+                    CREATE TABLE entries (id \(type) PRIMARY KEY, body text);
+                    -- migrator:switch notes -> entries key=id strategy=copy
+                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        return folder
+    }
+
     /// 5 and 5.00 are one key, and not the same value.
     @Test func `a key that is written otherwise goes to the other table`() throws {
         let store = try PostgreSQLStore()
         try store.run(
             "CREATE TABLE notes (id numeric PRIMARY KEY, body text); INSERT INTO notes SELECT n FROM generate_series(1, 9) AS n"
         )
-        let folder = try TemporaryFolder()
-        try folder.write(
-            script(
-                "0001",
-                up: """
-                    CREATE TABLE entries (id numeric PRIMARY KEY, body text);
-                    -- migrator:switch notes -> entries key=id strategy=copy
-                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let folder = try notesToEntries(key: "numeric")
         let scripts = folder.file("m")
         try Self.migrate("upgrade head", on: store, scripts: scripts).checked()
         try store.run("UPDATE entries SET id = 5.00 WHERE id = 5")
@@ -118,14 +123,7 @@ import Testing
             CREATE TABLE notes (id ext.citext PRIMARY KEY, body text);
             INSERT INTO notes SELECT 'n' || n, 'note' FROM generate_series(1, 1500) AS n
             """)
-        let folder = try TemporaryFolder()
-        try folder.write(
-            script(
-                "0001",
-                up: """
-                    CREATE TABLE entries (id ext.citext PRIMARY KEY, body text);
-                    -- migrator:switch notes -> entries key=id strategy=copy
-                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let folder = try notesToEntries(key: "ext.citext")
         let scripts = folder.file("m")
         let arguments = ["--database", store.url + "&options=-csearch_path%3Dpublic,ext", "--migrations", scripts]
         try MigratorBinary.run(arguments + ["upgrade", "head"]).checked()
@@ -135,17 +133,10 @@ import Testing
         #expect(try store.database.psql("SELECT id FROM notes WHERE id::text IN ('n5', 'N5', 'n6')") == "N5\n")
     }
 
-    @Test func `a key that equals none of the old ones is refused before anything runs`() throws {
+    @Test func `a key that equals none of the old ones is refused before a trigger is made`() throws {
         let store = try PostgreSQLStore()
         try store.run("CREATE TABLE notes (id integer PRIMARY KEY, body text); INSERT INTO notes VALUES (1, 'note')")
-        let folder = try TemporaryFolder()
-        try folder.write(
-            script(
-                "0001",
-                up: """
-                    CREATE TABLE entries (id text PRIMARY KEY, body text);
-                    -- migrator:switch notes -> entries key=id strategy=copy
-                    """, down: "-- migrator:switch entries -> notes key=id"), to: "m/postgresql/0001_a.sql")
+        let folder = try notesToEntries(key: "text")
         let result = try Self.migrate("upgrade head --mode online", on: store, scripts: folder.file("m"))
         #expect(result.status == 4)
         #expect(result.standardError.contains("text = integer"), "\(result.standardError)")

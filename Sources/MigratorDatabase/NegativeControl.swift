@@ -39,6 +39,8 @@ public enum NegativeControl: String, Sendable {
     case subscriptions = "subscriptions"
     /// The triggers of a move fire under the replica role, too.
     case replicaRole = "replica-role"
+    /// A table is not cut over that was emptied or got a partition behind the comparison.
+    case storage = "storage"
     /// A table whose key is looked at when a transaction ends is not followed.
     case deferrableKeys = "deferrable-keys"
 

@@ -1,3 +1,4 @@
+import Foundation
 import MigratorScript
 import MigratorTestSupport
 import Testing
@@ -26,5 +27,104 @@ import Testing
         try store.run("DELETE FROM enhanced_messages WHERE id = 5")
         #expect(try RoundTripTests.query("SELECT 1 FROM messages WHERE id = 5", in: store).isEmpty)
         #expect(try migrate(["verify"], on: store).status == 0)
+    }
+
+    /// A trigger of the application's own, the write that makes it fire, and what both tables are to hold then.
+    struct OwnTrigger: Sendable, CustomTestStringConvertible {
+        var event: String
+        var body: String
+        var write: String
+        var content: String
+        var testDescription: String { "\(event): \(body)" }
+    }
+
+    private static let change = "UPDATE enhanced_messages SET content = 'later' WHERE id = 5"
+    private static let insertion =
+        "UPDATE enhanced_messages SET content = 'old' WHERE id = 5; "
+        + "INSERT INTO enhanced_messages (conversation_id, sender_id) "
+        + "SELECT conversation_id, sender_id FROM enhanced_messages WHERE id = 5"
+
+    /// Those after a write fire before the migrator's, and write the row once more; those before it change the row.
+    static let ownTriggers = [
+        OwnTrigger(
+            event: "a AFTER UPDATE ON enhanced_messages",
+            body: "UPDATE enhanced_messages SET content = 'own' WHERE id = NEW.id", write: change, content: "own"),
+        OwnTrigger(
+            event: "a AFTER UPDATE ON enhanced_messages", body: "DELETE FROM enhanced_messages WHERE id = NEW.id",
+            write: change, content: ""),
+        OwnTrigger(
+            event: "a AFTER INSERT ON enhanced_messages",
+            body: "UPDATE enhanced_messages SET content = 'own' WHERE id = NEW.id", write: insertion,
+            content: "old, own"),
+        OwnTrigger(
+            event: "a AFTER INSERT ON enhanced_messages", body: "DELETE FROM enhanced_messages WHERE id = NEW.id",
+            write: insertion, content: "old"),
+        OwnTrigger(
+            event: "a AFTER DELETE ON enhanced_messages",
+            body: "OLD.content := 'own'; INSERT INTO enhanced_messages SELECT OLD.*",
+            write: "DELETE FROM enhanced_messages WHERE id = 5", content: "own"),
+        OwnTrigger(
+            event: "a AFTER UPDATE ON messages", body: "UPDATE messages SET content = 'own' WHERE id = NEW.id",
+            write: "UPDATE messages SET content = 'later' WHERE id = 5", content: "own"),
+        OwnTrigger(
+            event: "a AFTER DELETE ON messages", body: "OLD.content := 'own'; INSERT INTO messages SELECT OLD.*",
+            write: "DELETE FROM messages WHERE id = 5", content: "own"),
+        OwnTrigger(
+            event: "a AFTER INSERT ON messages", body: "DELETE FROM messages WHERE id = NEW.id",
+            write: "INSERT INTO messages (sender_id, recipient_id, content) VALUES (3, 1, 'new')", content: "it's"),
+        OwnTrigger(
+            event: "a AFTER INSERT ON message_status",
+            body: "UPDATE message_status SET status = 'read' WHERE message_id = NEW.message_id",
+            write: "INSERT INTO messages (sender_id, recipient_id, content) VALUES (3, 1, 'new')", content: "it's, new"),
+        OwnTrigger(
+            event: "z BEFORE INSERT ON messages", body: "NEW.recipient_id := 2",
+            write: "DELETE FROM messages WHERE id = 5; "
+                + "INSERT INTO messages (sender_id, recipient_id, content) VALUES (3, 1, 'new')",
+            content: "new"),
+        OwnTrigger(
+            event: "z BEFORE UPDATE ON messages", body: "NEW.recipient_id := 2",
+            write: "UPDATE messages SET content = 'moved' WHERE id = 5", content: "moved"),
+        OwnTrigger(
+            event: "z BEFORE UPDATE ON enhanced_messages", body: "NEW.content := 'own'", write: change, content: "own"),
+    ]
+
+    @Test(arguments: ownTriggers) func `a row that the application's trigger writes is led as it stands`(
+        _ own: OwnTrigger
+    ) throws {
+        let store = try Self.store(after: own)
+        for table in ["messages", "enhanced_messages"] {
+            #expect(try Self.content(of: table, in: store) == own.content, "\(table)")
+        }
+        let result = try migrate(["verify"], on: store)
+        #expect(result.status == 0, "\(result)")
+    }
+
+    @Test func `a row that is led as it was written first is stale`() throws {
+        let store = try Self.store(after: Self.ownTriggers[0], leavingOut: "nested-order")
+        #expect(try Self.content(of: "messages", in: store) == "later")
+    }
+
+    private static func store(after own: OwnTrigger, leavingOut mechanism: String = "") throws -> PostgreSQLStore {
+        let store = try PostgreSQLStore()
+        try migrate(["upgrade", "0001"], on: store).checked()
+        try store.run(sampleMessages)
+        try MigratorBinary.run(
+            ["--database", store.url, "--migrations", try ShippedScripts(strategy: "").path, "upgrade", "head"],
+            environment: ["MIGRATOR_LEAVE_OUT": mechanism]
+        ).checked()
+        try store.run(
+            """
+            CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \(own.body); RETURN NEW; END $$;
+            CREATE TRIGGER \(own.event) FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION own();
+            \(own.write);
+            DROP FUNCTION own() CASCADE
+            """)
+        return store
+    }
+
+    private static func content(of table: String, in store: PostgreSQLStore) throws -> String {
+        try store.database.psql(
+            "SELECT string_agg(content, ', ' ORDER BY id) FROM \(table) WHERE id NOT IN (1, 4, 9)"
+        ).trimmingCharacters(in: .newlines)
     }
 }

@@ -54,12 +54,11 @@ extension PostgreSQLBackend {
         _ ensure: Ensure, _ mapping: PostgreSQLMapping, beforeRow: Bool, context: StepContext
     ) throws {
         try createTriggers(
-            "ensure", name: triggerName("ensure", context: context), body: body(ensure, mapping, context),
+            "ensure", name: triggerName("ensure", context: context), body: try body(ensure, mapping, context),
             on: ensure.source, target: ensure.target,
-            events: [
-                ("\(beforeRow ? "BEFORE" : "AFTER") INSERT OR UPDATE", true)
-            ] + (ensure.owner == nil ? [] : [("AFTER DELETE", true)]),
-            lockTimeout: ensure.back == nil ? nil : Self.holdersPatience, context: context)
+            // Without an owner a deletion is only noticed.
+            events: [("\(beforeRow ? "BEFORE" : "AFTER") INSERT OR UPDATE", true), ("AFTER DELETE", true)],
+            lockTimeout: ensure.back == nil ? nil : Self.holdersPatience, isLast: true, context: context)
     }
 
     /// Safe beside others that create the same row: the one that comes second inserts nothing.
@@ -89,40 +88,48 @@ extension PostgreSQLBackend {
             """
     }
 
-    private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping, _ context: StepContext) -> String {
+    private func body(_ ensure: Ensure, _ mapping: PostgreSQLMapping, _ context: StepContext) throws -> String {
+        // A target row is owned by the source row of that key.
+        let key = try catalog.oid(of: ensure.source).flatMap { try catalog.singleKeyColumn(of: $0) }
+        let nested = key.map { nestedWrites("ensure", to: ensure.source, key: [$0], context) }
         let deletion = ensure.owner.map { owner in
             let delete =
-                "DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\(ownerKey(ensure))"
+                "DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\((key ?? "id").quotedIdentifier)"
             let insert = insertion(ensure, mapping, shadow: shadow(ensure.source, by: "OLD"))
-            return """
-                IF TG_OP = 'DELETE' THEN
-                    \(delete);
-                    \(guardOfInvisible(insert: insert, delete: delete))
-                    RETURN NULL;
-                END IF;
-                """
+            let stay = nested.map { "IF is_nested AND EXISTS (\($0.standing("OLD"))) THEN RETURN NULL; END IF;" }
+            return "\(stay ?? "") \(delete); \(guardOfInvisible(insert: insert, delete: delete))"
         }
         let way = ensure.back.map { (setting: self.way(context), key: $0.key.quotedIdentifier) }
-        let outset = way.map { "DECLARE before text := coalesce(current_setting('\($0.setting)', true), '');" } ?? ""
+        let outset = way.map { "before text := coalesce(current_setting('\($0.setting)', true), '');" } ?? ""
         let lead = way.map { "PERFORM set_config('\($0.setting)', NEW.\($0.key)::text, true);" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0.setting)', before, true);" } ?? ""
+        let place = "\(insertion(ensure, mapping, shadow: shadow(ensure.source, by: "NEW")));"
+        let placeAsItStands = nested.map { nested in
+            """
+            IF is_nested AND TG_WHEN = 'AFTER' THEN
+                \(insertion(ensure, mapping, shadow: shadow(ensure.source, as: nested.standing("NEW"))));
+            ELSE
+                \(place)
+            END IF;
+            """
+        }
         return """
-            \(outset)
+            DECLARE
+                is_nested boolean;
+                \(outset)
             BEGIN
-                \(deletion ?? "")
+                \(nested.map { "\($0.notice) is_nested := \($0.isNoticed);" } ?? "")
+                IF TG_OP = 'DELETE' THEN
+                    \(deletion ?? "")
+                    RETURN NULL;
+                END IF;
                 \(Self.leaveToBackfill)
                 \(lead)
-                \(insertion(ensure, mapping, shadow: shadow(ensure.source, by: "NEW")));
+                \(placeAsItStands ?? place)
                 \(leave)
                 RETURN NEW;
             END
             """
-    }
-
-    /// The column of the source that owns a target row: its single-column primary key.
-    private func ownerKey(_ ensure: Ensure) -> String {
-        let key = try? catalog.oid(of: ensure.source).flatMap { try catalog.singleKeyColumn(of: $0) }
-        return (key ?? "id").quotedIdentifier
     }
 
     private func refuseUnknownRanks(_ ensure: Ensure) throws {
@@ -189,7 +196,7 @@ extension PostgreSQLBackend {
     func createFillTriggers(_ fill: Fill, _ columns: [String], context: StepContext) throws {
         try createTriggers(
             "fill", name: triggerName("fill", context: context), body: fillBody(fill, columns), on: fill.table,
-            target: fill.table, events: [("BEFORE INSERT OR UPDATE", true)], context: context)
+            target: fill.table, events: [("BEFORE INSERT OR UPDATE", true)], isLast: true, context: context)
     }
 
     /// The tool's own batches of an online `fill` say so: what the triggers would do for their rows has been done.

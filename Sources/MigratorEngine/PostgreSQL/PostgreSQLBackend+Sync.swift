@@ -32,7 +32,8 @@ extension PostgreSQLBackend {
         try createTriggers(
             kind, name: triggerName(kind, context: context),
             body: syncBody(
-                sync, mapping, nested: setting("nested_\(kind)", context), way: way, deletionLog: deletionLog),
+                sync, mapping, nested: nestedWrites(kind, to: sync.source, key: [sync.key], context), way: way,
+                deletionLog: deletionLog),
             on: sync.source,
             target: sync.target,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("AFTER TRUNCATE", false)],
@@ -42,28 +43,18 @@ extension PostgreSQLBackend {
 
     /// ONLINE.md H1: an upsert, and where a row is taken away the isolation guard, which makes a row that the
     /// writer's snapshot cannot see raise 40001 instead of being missed.
-    ///
-    /// Another trigger may write the same row again before this one comes to fire for the first write. So once a trigger
-    /// has written to the source in a transaction, rows are read from there and not taken from OLD and NEW.
-    /// - Parameters:
-    ///   - nested: the setting that says that a trigger has written to the source in this transaction.
-    ///   - way: where the sync goes two ways, the setting that tells the way back which row is being led here.
+    /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(
-        _ sync: Sync, _ mapping: PostgreSQLMapping, nested: String, way: String? = nil, deletionLog: String? = nil
+        _ sync: Sync, _ mapping: PostgreSQLMapping, nested: NestedWrites, way: String? = nil, deletionLog: String? = nil
     ) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
         let assignments = others.map { "\($0) = excluded.\($0)" }
         let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
-        let source = quoted(sync.source)
         func upsert(_ row: String) -> String { upsert(from: shadow(sync.source, by: row)) }
         func upsertAsItStands(_ row: String) -> String {
-            upsert(
-                from: """
-                    WITH \(sync.source.name.quotedIdentifier) AS (
-                        SELECT s.* FROM \(source) AS s WHERE s.\(key) = \(row).\(key) AND s.\(key)::text = \(row).\(key)::text)
-                    """)
+            upsert(from: shadow(sync.source, as: nested.standing(row)))
         }
         func upsert(from rows: String) -> String {
             """
@@ -77,9 +68,6 @@ extension PostgreSQLBackend {
         func lead(_ row: String) -> String {
             way.map { "PERFORM set_config('\($0)', \(row).\(key)::text, true);" } ?? ""
         }
-        let noticeNested =
-            NegativeControl.nestedOrder.isLeftOut
-            ? "" : "IF pg_trigger_depth() > 1 THEN PERFORM set_config('\(nested)', 'on', true); END IF;"
         let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
         // What goes from here because it was led away from the other side stays there.
@@ -112,10 +100,8 @@ extension PostgreSQLBackend {
                 \(outset)
             BEGIN
                 \(outermost)
-                \(noticeNested)
-                -- The source may have got another name since.
-                is_nested := coalesce(current_setting('\(nested)', true), '') = 'on'
-                    AND coalesce(pg_partition_root(TG_RELID), TG_RELID) = to_regclass(\(source.quotedLiteral));
+                \(nested.notice)
+                is_nested := \(nested.isNoticed);
                 IF TG_OP = 'TRUNCATE' THEN
                     DELETE FROM \(target);
                     RETURN NULL;

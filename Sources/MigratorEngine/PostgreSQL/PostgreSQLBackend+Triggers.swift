@@ -22,11 +22,12 @@ extension PostgreSQLBackend {
     /// - Parameters:
     ///   - lockTimeout: how long the function waits for a lock.
     ///   - isForEveryRole: whether they fire under `session_replication_role = replica`, too.
+    ///   - isLast: whether those before a row is written fire behind others (in the order of their names).
     ///   - deletionLog: a table that goes with them.
     func createTriggers(
         _ kind: String, name: String, body: String, on source: TableName, target: TableName,
         events: [(event: String, isRow: Bool)], lockTimeout: String? = nil, isForEveryRole: Bool = false,
-        deletionLog: String? = nil, context: StepContext
+        isLast: Bool = false, deletionLog: String? = nil, context: StepContext
     ) throws {
         let function = "\(ledger.schema.quotedIdentifier).\(name.quotedIdentifier)"
         let tag = "$migrator$"
@@ -45,7 +46,11 @@ extension PostgreSQLBackend {
             """)
         var triggers: [TriggerRecord.Trigger] = []
         for (index, event) in events.enumerated() {
-            let trigger = index == 0 ? name : Self.truncated(name, suffix: "_\(index)")
+            var trigger = index == 0 ? name : Self.truncated(name, suffix: "_\(index)")
+            // What the application's own triggers do with the row comes first.
+            if isLast, event.isRow, event.event.hasPrefix("BEFORE") {
+                trigger = Self.truncated("zz_\(trigger)", suffix: "")
+            }
             try session.execute(
                 """
                 CREATE TRIGGER \(trigger.quotedIdentifier) \(event.event) ON \(quoted(source))
@@ -113,8 +118,15 @@ extension PostgreSQLBackend {
     }
 
     /// `WITH source AS (SELECT NEW.*) INSERT ...`: the mapping sees one row where it names its table.
-    func shadow(_ source: TableName, by row: String) -> String {
-        "WITH \(source.name.quotedIdentifier) AS (SELECT \(row).*)"
+    func shadow(_ source: TableName, by row: String) -> String { shadow(source, as: "SELECT \(row).*") }
+
+    func shadow(_ source: TableName, as rows: String) -> String {
+        "WITH \(source.name.quotedIdentifier) AS (\(rows))"
+    }
+
+    /// - Parameter kind: the triggers that tell each other.
+    func nestedWrites(_ kind: String, to table: TableName, key: [String], _ context: StepContext) -> NestedWrites {
+        NestedWrites(setting: setting("nested_\(kind)", context), table: quoted(table), key: key)
     }
 
     /// Runs `body` while the tool's own triggers on a table are off: what they would do the tool does itself.

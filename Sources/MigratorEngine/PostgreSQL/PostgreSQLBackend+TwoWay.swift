@@ -36,7 +36,8 @@ extension PostgreSQLBackend {
         try createTriggers(
             "sync", name: triggerName("back", context: context),
             body: backBody(
-                mapping, from: sync.target, to: sync.source, key: sync.key, inserts: true, way: way(context)),
+                mapping, from: sync.target, to: sync.source, key: sync.key, inserts: true, way: way(context),
+                nested: nestedWrites("back", to: sync.target, key: [sync.key], context)),
             on: sync.target, target: sync.source,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("BEFORE TRUNCATE", false)],
             lockTimeout: Self.holdersPatience, context: context)
@@ -78,7 +79,8 @@ extension PostgreSQLBackend {
         try createTriggers(
             "ensure", name: triggerName("back", context: context),
             body: backBody(
-                mapping, from: ensure.target, to: ensure.source, key: back.key, inserts: false, way: way(context)),
+                mapping, from: ensure.target, to: ensure.source, key: back.key, inserts: false, way: way(context),
+                nested: nestedWrites("back", to: ensure.target, key: ensure.on, context)),
             on: ensure.target, target: ensure.source, events: [("AFTER INSERT OR UPDATE", true)],
             lockTimeout: Self.holdersPatience, context: context)
         let key = back.key.quotedIdentifier
@@ -145,13 +147,15 @@ extension PostgreSQLBackend {
     /// Leads a row back: only columns whose mapped value has changed, and only where the other side differs.
     /// - Parameter inserts: whether rows of the other side come and go with these.
     private func backBody(
-        _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, inserts: Bool, way: String
+        _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, inserts: Bool, way: String,
+        nested: NestedWrites
     ) -> String {
         let quotedKey = key.quotedIdentifier
         let target = quoted(to)
         let others = mapping.columns.filter { $0 != key }.map(\.quotedIdentifier)
-        func make(_ row: String, into record: String) -> String {
-            "\(shadow(from, by: row)) SELECT \(mapping.columnList) INTO \(record) FROM (\(mapping.select)\n) AS m;"
+        func make(_ row: String, into record: String) -> String { make(as: "SELECT \(row).*", into: record) }
+        func make(as rows: String, into record: String) -> String {
+            "\(shadow(from, as: rows)) SELECT \(mapping.columnList) INTO \(record) FROM (\(mapping.select)\n) AS m;"
         }
         let assignments = others.map {
             "\($0) = CASE WHEN made.\($0) IS DISTINCT FROM was.\($0) THEN made.\($0) ELSE t.\($0) END"
@@ -176,7 +180,10 @@ extension PostgreSQLBackend {
         let going =
             inserts
             ? """
-            IF was.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
+            IF was.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey)
+                AND NOT (is_nested AND EXISTS (
+                    \(shadow(from, as: nested.standing("OLD"))) SELECT FROM (\(mapping.select)
+                    ) AS m)) THEN
                 -- The row that was led here may live on where this side cannot follow.
                 PERFORM set_config('\(way)_out', was.\(quotedKey)::text, true);
                 DELETE FROM \(target) AS t WHERE t.\(quotedKey) = was.\(quotedKey);
@@ -192,6 +199,7 @@ extension PostgreSQLBackend {
             DECLARE
                 made record;
                 was record;
+                is_nested boolean;
             BEGIN
                 \(coming)
                 \(make("(NULL::\(quoted(from)))", into: "was"))
@@ -204,6 +212,13 @@ extension PostgreSQLBackend {
                 END IF;
                 IF \(led)::text = current_setting('\(way)', true) THEN
                     RETURN NULL;
+                END IF;
+                \(nested.notice)
+                is_nested := \(nested.isNoticed);
+                IF is_nested AND TG_OP = 'DELETE' THEN
+                    \(make(as: nested.standing("OLD"), into: "made"))
+                ELSIF is_nested THEN
+                    \(make(as: nested.standing("NEW"), into: "made"))
                 END IF;
                 \(going)
                 IF made.\(quotedKey) IS NOT NULL THEN

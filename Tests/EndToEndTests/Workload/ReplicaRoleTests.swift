@@ -85,6 +85,18 @@ import Testing
         #expect(try way.kind == "move" || setting.store.database.psql(left) == "0\n")
     }
 
+    @Test(arguments: ways) func `a table that is rewritten behind the comparison is compared again`(_ way: Way) throws {
+        let setting = try Setting(way)
+        let running = try setting.start()
+        try setting.holder.execute("CLUSTER \(way.table) USING \(way.table)_pkey")
+        try setting.write()
+        try setting.release()
+        let stopped = try running.wait()
+        #expect(stopped.status == 2 && stopped.errorCode == "rows-replaced", "\(stopped.standardError)")
+        try setting.migrate(setting.command).checked()
+        #expect(try setting.kept() == "2001\n")
+    }
+
     /// Whoever takes an upgrade back has not to mend its triggers first.
     @Test(arguments: breakages) func `an upgrade whose trigger is broken can be taken back`(_ breakage: String) throws {
         let setting = try Setting(Self.ways[0])

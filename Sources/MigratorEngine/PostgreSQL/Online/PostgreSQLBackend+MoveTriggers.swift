@@ -35,11 +35,37 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// They have been on ever since the comparison: one that was off for a while does not fire for every role any more.
-    func requireTriggers(kind: String, on table: CatalogRelation, context: StepContext) throws {
+    /// Nothing has passed them since the comparison: one that was off for a while does not fire for every role any more.
+    /// - Parameter storage: where the rows were before the comparison.
+    func requireTriggers(
+        kind: String, on table: CatalogRelation, storage: String, context: StepContext
+    ) throws {
         let states = NegativeControl.replicaRole.isLeftOut ? "AO" : "A"
-        guard try !isFiring(kind, on: table, states: states, context) else { return }
-        throw triggerOff(table, hint: "run the same command again: it makes the triggers anew and compares all rows")
+        guard try isFiring(kind, on: table, states: states, context) else {
+            throw triggerOff(
+                table, hint: "run the same command again: it makes the triggers anew and compares all rows")
+        }
+        guard try self.storage(of: table) == storage || NegativeControl.storage.isLeftOut else {
+            throw MigratorError(
+                "rows-replaced", .difference,
+                "\"\(table.name)\" or a partition of it was emptied, rewritten, attached or detached after its rows were "
+                    + "compared; nothing was cut over",
+                hint: "run the same command again: it compares all rows")
+        }
+    }
+
+    /// Where the rows are, those of partitions too. TRUNCATE changes it, and so do a partition that comes or goes, of
+    /// which no trigger tells, and what rewrites a table and leaves it equal, such as VACUUM FULL.
+    func storage(of table: CatalogRelation) throws -> String {
+        try session.scalar(
+            """
+            WITH RECURSIVE own AS (
+                SELECT $1::oid AS oid
+                UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN own ON i.inhparent = own.oid)
+            SELECT string_agg(c.oid || ' ' || c.relfilenode, ', ' ORDER BY c.oid)
+            FROM pg_catalog.pg_class c JOIN own ON own.oid = c.oid
+            """, [SQLValue(table.oid)]
+        ).asText ?? ""
     }
 
     public func requireFollowed(_ move: Move, context: StepContext) throws {

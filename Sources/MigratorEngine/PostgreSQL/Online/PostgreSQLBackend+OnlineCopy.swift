@@ -38,9 +38,10 @@ extension PostgreSQLBackend {
             try prepareChildren(of: source.relation, for: target, work)
 
             // 3
-            var rows = 0
+            var (rows, storage) = (0, "")
             repeat {
                 try keepFollowing("move", placement.sync, mapping, on: source.relation, work)
+                storage = try self.storage(of: source.relation)
                 try refuseBreaking(strictness, move, mapping: mapping)
                 rows = try verify(placement, mapping: mapping, work)
                 try work.runChecks()
@@ -59,7 +60,7 @@ extension PostgreSQLBackend {
             do {
                 try brief(work, locking: { try cutOverLocks(move) }, finishing: "cut over") { next in
                     let outcome = try cutOver(
-                        move, source: source, mapping: mapping, carried: carried, rows: rows, work)
+                        move, source: source, mapping: mapping, carried: carried, rows: rows, storage: storage, work)
                     next.notes["details"] = outcome.details
                     next.notes["compared"] = [String(rows)]
                 }
@@ -87,12 +88,12 @@ extension PostgreSQLBackend {
 
     // MARK: Cut-over
 
-    /// Under the locks: 1. the trigger has been on all the time, and the newest rows are equal; 2. the sequence;
+    /// Under the locks: 1. nothing has passed the trigger, and the newest rows are equal; 2. the sequence;
     /// 3. what belongs to the source beside its rows; 4. the children's keys take their names; 5. the source becomes
     /// the follower, in the ledger's schema; 6. the view; 7. the trigger back; 8. the ledger.
     private func cutOver(
         _ move: Move, source: TableShape, mapping: PostgreSQLMapping, carried: OnlineCarried, rows: Int,
-        _ work: OnlineWork
+        storage: String, _ work: OnlineWork
     ) throws -> StepOutcome {
         let context = work.context
         guard let target = try catalog.relation(move.target) else {
@@ -102,7 +103,7 @@ extension PostgreSQLBackend {
 
         // 1
         try requireSameColumns(of: try shape(of: source.relation), as: carried.sourceColumns)
-        try requireTriggers(kind: "move", on: source.relation, context: context)
+        try requireTriggers(kind: "move", on: source.relation, storage: storage, context: context)
         try refuseTail(mapping, with: move.target, key: move.key)
         try removeTriggers(kind: "move", item: context.item, context: context)
         var undo: [String] = []

@@ -23,9 +23,10 @@ extension PostgreSQLBackend {
         // 2
         let reverse = Sync(
             source: record.target.tableName, target: followerTable, key: record.key, mapping: move.mapping)
-        var rows = 0
+        var (rows, storage) = (0, "")
         repeat {
             try keepFollowing("follower", reverse, mapping, on: target, item: object.item, work)
+            storage = try self.storage(of: target)
             let comparison = try compareInStretches(
                 mapping.select, columns: mapping.columns, with: followerTable, key: record.key, work)
             try refuse(
@@ -39,7 +40,7 @@ extension PostgreSQLBackend {
             work, locking: { try cutOverLocks(back(record)) + lock(followerTable, .accessExclusive) },
             finishing: "cut back"
         ) { next in
-            try requireTriggers(kind: "follower", on: target, context: work.context)
+            try requireTriggers(kind: "follower", on: target, storage: storage, context: work.context)
             try refuseTail(mapping, with: followerTable, key: record.key)
             let readers = try takeView(record)
             try removeTriggers(kind: "follower", item: object.item, context: work.context)

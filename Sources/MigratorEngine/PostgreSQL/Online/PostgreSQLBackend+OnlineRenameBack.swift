@@ -9,7 +9,7 @@ extension PostgreSQLBackend {
         _ move: Move, record: SwitchRecord, object: ObjectRecord, target: CatalogRelation, _ work: OnlineWork
     ) throws {
         // 1
-        try followAddedColumns(of: record, work)
+        let storage = try followAddedColumns(of: record, target, work)
 
         // 2
         try work.phase("indexes") {
@@ -27,7 +27,9 @@ extension PostgreSQLBackend {
         try brief(work, locking: { try ownLocks(back(record)) }, finishing: "cut back") { next in
             let readers = try takeView(record)
             if work.checkpoint.notes["archive"] != nil {
-                try requireTriggers(kind: "archive", on: target, context: work.context)
+                if let storage {
+                    try requireTriggers(kind: "archive", on: target, storage: storage, context: work.context)
+                }
                 try removeTriggers(kind: "archive", item: work.context.item, context: work.context)
             }
             var left = StepOutcome()
@@ -59,11 +61,13 @@ extension PostgreSQLBackend {
     }
 
     /// The table of values that only the new shape has, as the target's rows have them: a trigger keeps it so.
-    private func followAddedColumns(of record: SwitchRecord, _ work: OnlineWork) throws {
-        guard !record.added.isEmpty, let target = try catalog.relation(record.target.tableName) else { return }
+    /// - Returns: where the target's rows were before they were compared with it; nil where there is no such table.
+    private func followAddedColumns(
+        of record: SwitchRecord, _ target: CatalogRelation, _ work: OnlineWork
+    ) throws -> String? {
         let columns = try catalog.columns(of: target.oid)
         let added = record.added.filter { new in columns.contains { $0.name == new.name } }
-        guard !added.isEmpty else { return }
+        guard !added.isEmpty else { return nil }
         let kept = [record.key] + added.map(\.name)
         let condition = added.map { column in
             let type = columns.first { $0.name == column.name }?.type ?? "text"
@@ -95,17 +99,19 @@ extension PostgreSQLBackend {
                 next.notes["archived"] = kept
             }
         }
-        guard let name = work.checkpoint.notes["archive"]?.first else { return }
+        guard let name = work.checkpoint.notes["archive"]?.first else { return nil }
         let copy = TableName(schema: target.schema, name)
         try backfill("archive rows", of: source, key: record.key, work) { batch in
             try copyLocked(batch, of: mapping, sync(to: copy))
         }
         try keepFollowing("archive", sync(to: copy), mapping, on: target, work)
+        let storage = try storage(of: target)
         let comparison = try compareInStretches(
             mapping.select, columns: kept, with: copy, key: record.key, work)
         try refuse(
             comparison, what: "\"\(name)\" is not equal to \"\(target.name)\"", following: (target.name, copy),
             nothing: "nothing was cut over")
+        return storage
     }
 }
 

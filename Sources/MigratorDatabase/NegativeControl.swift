@@ -21,6 +21,8 @@ public enum NegativeControl: String, Sendable {
     case nestedWrites = "nested-writes"
     /// A row that another trigger has written again meanwhile is read as it stands.
     case nestedOrder = "nested-order"
+    /// What changes beside a row that is led back is led over by its changes alone.
+    case leadingBack = "leading-back"
     /// SQLite: the triggers that follow the application's writes.
     case trigger = "trigger"
     /// SQLite: a reply that is copied before its turn brings the messages above it along.

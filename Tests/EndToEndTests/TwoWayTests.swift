@@ -1,18 +1,25 @@
-import Foundation
 import MigratorScript
 import MigratorTestSupport
 import Testing
 
 /// Two-way sync of the shipped scripts, on each database.
 @Suite struct TwoWayTests {
+    private static func migratedStore(_ dialect: Dialect, leavingOut mechanism: String = "") throws -> any Store {
+        let store = try dialect.makeStore()
+        try migrate(["upgrade", "0001"], on: store).checked()
+        try store.run(sampleMessages)
+        try MigratorBinary.run(
+            ["--database", store.url, "--migrations", try ShippedScripts(strategy: "").path, "upgrade", "head"],
+            environment: ["MIGRATOR_LEAVE_OUT": mechanism]
+        ).checked()
+        return store
+    }
+
     /// What leads back no longer leaves the old table, and is not lost for that.
     @Test(arguments: Dialect.allCases) func `a message that new code puts into a group stays there`(
         _ dialect: Dialect
     ) throws {
-        let store = try dialect.makeStore()
-        try migrate(["upgrade", "0001"], on: store).checked()
-        try store.run(sampleMessages)
-        try migrate(["upgrade", "head"], on: store).checked()
+        let store = try Self.migratedStore(dialect)
         try store.run("INSERT INTO conversations (kind) VALUES ('group')")
         let direct = try RoundTripTests.query("SELECT conversation_id FROM messages WHERE id = 5", in: store)[0][0]
             .asInt
@@ -29,12 +36,62 @@ import Testing
         #expect(try migrate(["verify"], on: store).status == 0)
     }
 
+    private static let toGroup = "conversation_id = (SELECT id FROM conversations WHERE kind = 'group')"
+
+    /// Message 4 replies to message 1.
+    static let writesOfBoth = [
+        "DELETE FROM enhanced_messages WHERE id IN (1, 4)", "DELETE FROM enhanced_messages",
+        "DELETE FROM messages WHERE id IN (1, 4)",
+        "UPDATE enhanced_messages SET \(toGroup) WHERE id IN (1, 4)",
+        "UPDATE enhanced_messages SET \(toGroup) WHERE id = 1",
+        "UPDATE enhanced_messages SET \(toGroup) WHERE id = 4",
+        "UPDATE enhanced_messages SET content = 'both' WHERE id IN (1, 4)",
+        "UPDATE messages SET content = 'both' WHERE id IN (1, 4)",
+    ]
+
+    /// The reference goes with its parent, which is a write of the other side in the middle of this one.
+    @Test(arguments: Dialect.allCases, writesOfBoth)
+    func `a message and its reply are written by one statement`(_ dialect: Dialect, _ write: String) throws {
+        let store = try Self.migratedStore(dialect)
+        try store.run("INSERT INTO conversations (kind, title) VALUES ('group', 'g')")
+        let isMove = write.contains(Self.toGroup)
+        func rows(_ table: String, _ condition: String) throws -> [Int] {
+            try RoundTripTests.query("SELECT id FROM \(table) WHERE \(condition) ORDER BY id", in: store).compactMap {
+                $0[0].asInt
+            }
+        }
+        try store.run(write)
+        let written = [1, 4].filter { write.contains("\($0)") }
+        if isMove {
+            #expect(try rows("messages", "id IN (1, 4)") == [1, 4].filter { !written.contains($0) })
+            #expect(try rows("enhanced_messages", Self.toGroup) == written)
+            // A reply stays one where it goes along; SQLite goes from row to row.
+            let isReply = written == [4] || written == [1, 4] && dialect == .postgresql
+            #expect(try rows("enhanced_messages", "reply_to_id = 1") == (isReply ? [4] : []))
+        } else {
+            for table in ["messages", "enhanced_messages"] {
+                #expect(try rows(table, "id IN (1, 4)") == (write.hasPrefix("DELETE") ? [] : [1, 4]), "\(table)")
+            }
+        }
+        #expect(try rows("messages", "content = 'both'") == rows("enhanced_messages", "content = 'both'"))
+        let result = try migrate(["verify"], on: store)
+        #expect(result.status == 0, "\(result)")
+    }
+
+    @Test func `a reply that is led over as a whole comes back`() throws {
+        let store = try Self.migratedStore(.postgresql, leavingOut: "leading-back")
+        try store.run("DELETE FROM enhanced_messages WHERE id IN (1, 4)")
+        #expect(try RoundTripTests.query("SELECT id FROM enhanced_messages WHERE id = 4", in: store).count == 1)
+        #expect(try migrate(["verify"], on: store).status == 2)
+    }
+
     /// A trigger of the application's own, the write that makes it fire, and what both tables are to hold then.
     struct OwnTrigger: Sendable, CustomTestStringConvertible {
         var event: String
         var body: String
         var write: String
         var content: String
+        var condition = "pg_trigger_depth() = 0"
         var testDescription: String { "\(event): \(body)" }
     }
 
@@ -75,7 +132,22 @@ import Testing
         OwnTrigger(
             event: "a AFTER INSERT ON message_status",
             body: "UPDATE message_status SET status = 'read' WHERE message_id = NEW.message_id",
-            write: "INSERT INTO messages (sender_id, recipient_id, content) VALUES (3, 1, 'new')", content: "it's, new"),
+            write: "INSERT INTO messages (sender_id, recipient_id, content) VALUES (3, 1, 'new')", content: "it's, new",
+            condition: "true"),
+        // A counter of replies, and then a message that goes while its reply is written.
+        OwnTrigger(
+            event: "a AFTER INSERT ON enhanced_messages",
+            body: "UPDATE enhanced_messages SET file_size = coalesce(file_size, 0) + 1 WHERE id = NEW.reply_to_id",
+            write: """
+                INSERT INTO enhanced_messages (conversation_id, sender_id, content, reply_to_id)
+                SELECT conversation_id, sender_id, 'reply', 5 FROM enhanced_messages WHERE id = 5;
+                BEGIN;
+                INSERT INTO enhanced_messages (conversation_id, sender_id, content, reply_to_id)
+                SELECT conversation_id, sender_id, 'again', 5 FROM enhanced_messages WHERE id = 5;
+                WITH gone AS (DELETE FROM enhanced_messages WHERE id = 5 RETURNING id)
+                UPDATE enhanced_messages e SET content = 'x' FROM gone WHERE e.reply_to_id = gone.id;
+                COMMIT
+                """, content: "x, x"),
         OwnTrigger(
             event: "z BEFORE INSERT ON messages", body: "NEW.recipient_id := 2",
             write: "DELETE FROM messages WHERE id = 5; "
@@ -104,27 +176,20 @@ import Testing
         #expect(try Self.content(of: "messages", in: store) == "later")
     }
 
-    private static func store(after own: OwnTrigger, leavingOut mechanism: String = "") throws -> PostgreSQLStore {
-        let store = try PostgreSQLStore()
-        try migrate(["upgrade", "0001"], on: store).checked()
-        try store.run(sampleMessages)
-        try MigratorBinary.run(
-            ["--database", store.url, "--migrations", try ShippedScripts(strategy: "").path, "upgrade", "head"],
-            environment: ["MIGRATOR_LEAVE_OUT": mechanism]
-        ).checked()
+    private static func store(after own: OwnTrigger, leavingOut mechanism: String = "") throws -> any Store {
+        let store = try migratedStore(.postgresql, leavingOut: mechanism)
         try store.run(
             """
             CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \(own.body); RETURN NEW; END $$;
-            CREATE TRIGGER \(own.event) FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION own();
+            CREATE TRIGGER \(own.event) FOR EACH ROW WHEN (\(own.condition)) EXECUTE FUNCTION own();
             \(own.write);
             DROP FUNCTION own() CASCADE
             """)
         return store
     }
 
-    private static func content(of table: String, in store: PostgreSQLStore) throws -> String {
-        try store.database.psql(
-            "SELECT string_agg(content, ', ' ORDER BY id) FROM \(table) WHERE id NOT IN (1, 4, 9)"
-        ).trimmingCharacters(in: .newlines)
+    private static func content(of table: String, in store: any Store) throws -> String {
+        try RoundTripTests.query("SELECT content FROM \(table) WHERE id NOT IN (1, 4, 9) ORDER BY id", in: store)
+            .compactMap { $0[0].asText }.joined(separator: ", ")
     }
 }

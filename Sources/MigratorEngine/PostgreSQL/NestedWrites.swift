@@ -18,11 +18,12 @@ struct NestedWrites {
         return "IF pg_trigger_depth() > 1 THEN PERFORM set_config('\(setting)', 'on', true); END IF;"
     }
 
-    /// Whether rows are to be read. The table may have got another name since.
+    /// Whether rows are to be read: the table may have got another name since, and a policy may hide rows that are there.
     var isNoticed: String {
         """
         (coalesce(current_setting('\(setting)', true), '') = 'on'
-            AND coalesce(pg_partition_root(TG_RELID), TG_RELID) = to_regclass(\(table.quotedLiteral)))
+            AND coalesce(pg_partition_root(TG_RELID), TG_RELID) = to_regclass(\(table.quotedLiteral))
+            AND NOT row_security_active(to_regclass(\(table.quotedLiteral))::oid))
         """
     }
 

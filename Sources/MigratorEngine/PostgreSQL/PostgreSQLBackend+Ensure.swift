@@ -96,8 +96,11 @@ extension PostgreSQLBackend {
             let delete =
                 "DELETE FROM \(quoted(ensure.target)) AS t WHERE t.\(owner.quotedIdentifier) = OLD.\((key ?? "id").quotedIdentifier)"
             let insert = insertion(ensure, mapping, shadow: shadow(ensure.source, by: "OLD"))
-            let stay = nested.map { "IF is_nested AND EXISTS (\($0.standing("OLD"))) THEN RETURN NULL; END IF;" }
-            return "\(stay ?? "") \(delete); \(guardOfInvisible(insert: insert, delete: delete))"
+            let again = nested.map { nested in
+                let row = shadow(ensure.source, as: nested.standing("OLD"))
+                return "IF is_nested THEN \(insertion(ensure, mapping, shadow: row)); END IF;"
+            }
+            return "\(delete); \(guardOfInvisible(insert: insert, delete: delete)) \(again ?? "")"
         }
         let way = ensure.back.map { (setting: self.way(context), key: $0.key.quotedIdentifier) }
         let outset = way.map { "before text := coalesce(current_setting('\($0.setting)', true), '');" } ?? ""

@@ -100,6 +100,8 @@ extension PostgreSQLBackend {
             DECLARE
                 placed bigint;
                 is_nested boolean;
+                was record;
+                made record;
                 \(outset)
             BEGIN
                 \(outermost)
@@ -110,6 +112,7 @@ extension PostgreSQLBackend {
                     RETURN NULL;
                 END IF;
                 \(stay)
+                \(try leadChanges(of: sync, mapping, way: way, lead: lead("NEW"), leave: leave, nested: nested))
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key)::text IS DISTINCT FROM NEW.\(key)::text THEN
                     \(lead("OLD"))
                     placed := 0;

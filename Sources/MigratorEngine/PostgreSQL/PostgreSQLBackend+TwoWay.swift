@@ -155,14 +155,8 @@ extension PostgreSQLBackend {
         let others = mapping.columns.filter { $0 != key }.map(\.quotedIdentifier)
         func make(_ row: String, into record: String) -> String { make(as: "SELECT \(row).*", into: record) }
         func make(as rows: String, into record: String) -> String {
-            "\(shadow(from, as: rows)) SELECT \(mapping.columnList) INTO \(record) FROM (\(mapping.select)\n) AS m;"
+            mapping.make(of: shadow(from, as: rows), into: record)
         }
-        let assignments = others.map {
-            "\($0) = CASE WHEN made.\($0) IS DISTINCT FROM was.\($0) THEN made.\($0) ELSE t.\($0) END"
-        }.joined(separator: ", ")
-        let changed = others.map {
-            "(made.\($0) IS DISTINCT FROM was.\($0) AND t.\($0) IS DISTINCT FROM made.\($0))"
-        }.joined(separator: " OR ")
         let values = mapping.columns.map { "made.\($0.quotedIdentifier)" }.joined(separator: ", ")
         let update = others.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
         let insert = """
@@ -189,17 +183,16 @@ extension PostgreSQLBackend {
                 DELETE FROM \(target) AS t WHERE t.\(quotedKey) = was.\(quotedKey);
                 PERFORM set_config('\(way)_out', '', true);
             END IF;
-            IF made.\(quotedKey) IS NOT NULL AND was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN
-                \(insert)
-                RETURN NULL;
-            END IF;
             """ : ""
+        let arriving =
+            inserts ? "IF was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN \(insert) END IF;" : ""
         let led = inserts ? "coalesce(made.\(quotedKey), was.\(quotedKey))" : "made.\(quotedKey)"
         return """
             DECLARE
                 made record;
                 was record;
                 is_nested boolean;
+                outer_lead text := coalesce(current_setting('\(Self.leadingBack)', true), '');
             BEGIN
                 \(coming)
                 \(make("(NULL::\(quoted(from)))", into: "was"))
@@ -220,12 +213,51 @@ extension PostgreSQLBackend {
                 ELSIF is_nested THEN
                     \(make(as: nested.standing("NEW"), into: "made"))
                 END IF;
+                PERFORM set_config('\(Self.leadingBack)', '\(way) ' || \(led)::text, true);
                 \(going)
                 IF made.\(quotedKey) IS NOT NULL THEN
-                    UPDATE \(target) AS t SET \(assignments) WHERE t.\(quotedKey) = made.\(quotedKey) AND (\(changed));
+                    \(arriving)
+                    IF was.\(quotedKey) IS NOT DISTINCT FROM made.\(quotedKey) OR \(!inserts) THEN
+                        \(mapping.updateOfChanges(in: target, key: key));
+                    END IF;
                 END IF;
+                PERFORM set_config('\(Self.leadingBack)', outer_lead, true);
                 RETURN NULL;
             END
+            """
+    }
+
+    /// The setting that says which row a way back is leading, behind the name of its way.
+    private static let leadingBack = "migrator.leading_back"
+
+    /// What changes on the source's side while another row is being led back, such as a reference to one that has gone,
+    /// comes in the middle of a statement of the target's side. So of such a row only what has changed is led here, and
+    /// nothing where the target's row has gone or is about to leave.
+    func leadChanges(
+        of sync: Sync, _ mapping: PostgreSQLMapping, way: String?, lead: String, leave: String, nested: NestedWrites
+    ) throws -> String {
+        guard let back = sync.back, let way, !NegativeControl.leadingBack.isLeftOut else { return "" }
+        let wayBack = try analyse(back.mapping, source: sync.target, target: sync.source, key: sync.key)
+        let key = sync.key.quotedIdentifier
+        let remains = """
+            EXISTS (\(shadow(sync.target, by: "t")) SELECT FROM (\(wayBack.select)
+            ) AS remaining)
+            """
+        return """
+            IF TG_OP = 'UPDATE'
+                AND coalesce(current_setting('\(Self.leadingBack)', true), '') NOT IN ('', '\(way) ' || NEW.\(key)::text) THEN
+                \(mapping.make(of: shadow(sync.source, by: "OLD"), into: "was"))
+                \(mapping.make(of: shadow(sync.source, by: "NEW"), into: "made"))
+                IF is_nested THEN
+                    \(mapping.make(of: shadow(sync.source, as: nested.standing("NEW")), into: "made"))
+                END IF;
+                IF was.\(key) = made.\(key) THEN
+                    \(lead)
+                    \(mapping.updateOfChanges(in: quoted(sync.target), key: sync.key)) AND \(remains);
+                    \(leave)
+                    RETURN NULL;
+                END IF;
+            END IF;
             """
     }
 
@@ -235,5 +267,26 @@ extension PostgreSQLBackend {
         return try catalog.constraints(of: oid).filter {
             $0.kind == .foreignKey && $0.referencedOID == oid && $0.columns.count == 1 && $0.referencedColumns == [key]
         }.flatMap(\.columns)
+    }
+}
+
+extension PostgreSQLMapping {
+    /// Puts what the mapping makes of a row into a record; NULL where it makes nothing of it.
+    /// - Parameter shadow: the WITH clause that stands in for the source.
+    fileprivate func make(of shadow: String, into record: String) -> String {
+        "\(shadow) SELECT \(columnList) INTO \(record) FROM (\(select)\n) AS m;"
+    }
+
+    /// Writes to a row the columns in which the record `made` differs from `was`.
+    fileprivate func updateOfChanges(in target: String, key: String) -> String {
+        let others = columns.filter { $0 != key }.map(\.quotedIdentifier)
+        let assignments = others.map {
+            "\($0) = CASE WHEN made.\($0) IS DISTINCT FROM was.\($0) THEN made.\($0) ELSE t.\($0) END"
+        }.joined(separator: ", ")
+        let changed = others.map {
+            "(made.\($0) IS DISTINCT FROM was.\($0) AND t.\($0) IS DISTINCT FROM made.\($0))"
+        }.joined(separator: " OR ")
+        let place = "t.\(key.quotedIdentifier) = made.\(key.quotedIdentifier)"
+        return "UPDATE \(target) AS t SET \(assignments) WHERE \(place) AND (\(changed))"
     }
 }

@@ -54,16 +54,18 @@ extension PostgreSQLBackend {
         }
     }
 
-    /// Where the rows are, those of partitions too. TRUNCATE changes it, and so do a partition that comes or goes, of
-    /// which no trigger tells, and what rewrites a table and leaves it equal, such as VACUUM FULL.
+    /// Where the rows are, those of partitions too, with their triggers, which a partition that comes again gets anew.
+    /// TRUNCATE changes it, and so do a partition that comes or goes, of which no trigger tells, and what rewrites a table
+    /// and leaves it equal, such as VACUUM FULL.
     func storage(of table: CatalogRelation) throws -> String {
         try session.scalar(
             """
             WITH RECURSIVE own AS (
                 SELECT $1::oid AS oid
                 UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN own ON i.inhparent = own.oid)
-            SELECT string_agg(c.oid || ' ' || c.relfilenode, ', ' ORDER BY c.oid)
+            SELECT string_agg(concat_ws(' ', c.oid, c.relfilenode, t.oid), ', ' ORDER BY c.oid, t.oid)
             FROM pg_catalog.pg_class c JOIN own ON own.oid = c.oid
+            LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgparentid <> 0
             """, [SQLValue(table.oid)]
         ).asText ?? ""
     }

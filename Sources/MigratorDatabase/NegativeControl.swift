@@ -23,6 +23,8 @@ public enum NegativeControl: String, Sendable {
     case nestedOrder = "nested-order"
     /// What changes beside a row that is led back is led over by its changes alone.
     case leadingBack = "leading-back"
+    /// A row to which another refers is led over first.
+    case rowsAbove = "rows-above"
     /// SQLite: the triggers that follow the application's writes.
     case trigger = "trigger"
     /// SQLite: a reply that is copied before its turn brings the messages above it along.

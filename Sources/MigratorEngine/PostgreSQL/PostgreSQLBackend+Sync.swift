@@ -71,6 +71,7 @@ extension PostgreSQLBackend {
         func lead(_ row: String) -> String {
             way.map { "PERFORM set_config('\($0)', \(row).\(key)::text, true);" } ?? ""
         }
+        let above = try leadRowsAbove(mapping, from: sync.source, to: sync.target, key: sync.key, lead: lead)
         let outset = way.map { "before text := coalesce(current_setting('\($0)', true), '');" } ?? ""
         let leave = way.map { "PERFORM set_config('\($0)', before, true);" } ?? ""
         // What goes from here because it was led away from the other side stays there.
@@ -102,6 +103,7 @@ extension PostgreSQLBackend {
                 is_nested boolean;
                 was record;
                 made record;
+                above record;
                 \(outset)
             BEGIN
                 \(outermost)
@@ -127,6 +129,7 @@ extension PostgreSQLBackend {
                     END IF;
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
+                    \(above)
                     \(lead("NEW"))
                     IF is_nested THEN
                         \(upsertAsItStands("NEW"));

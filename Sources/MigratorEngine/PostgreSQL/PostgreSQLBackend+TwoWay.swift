@@ -35,7 +35,7 @@ extension PostgreSQLBackend {
         let yielder = back.yields
         try createTriggers(
             "sync", name: triggerName("back", context: context),
-            body: backBody(
+            body: try backBody(
                 mapping, from: sync.target, to: sync.source, key: sync.key, inserts: true, way: way(context),
                 nested: nestedWrites("back", to: sync.target, key: [sync.key], context)),
             on: sync.target, target: sync.source,
@@ -78,7 +78,7 @@ extension PostgreSQLBackend {
         }
         try createTriggers(
             "ensure", name: triggerName("back", context: context),
-            body: backBody(
+            body: try backBody(
                 mapping, from: ensure.target, to: ensure.source, key: back.key, inserts: false, way: way(context),
                 nested: nestedWrites("back", to: ensure.target, key: ensure.on, context)),
             on: ensure.target, target: ensure.source, events: [("AFTER INSERT OR UPDATE", true)],
@@ -149,7 +149,7 @@ extension PostgreSQLBackend {
     private func backBody(
         _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, inserts: Bool, way: String,
         nested: NestedWrites
-    ) -> String {
+    ) throws -> String {
         let quotedKey = key.quotedIdentifier
         let target = quoted(to)
         let others = mapping.columns.filter { $0 != key }.map(\.quotedIdentifier)
@@ -184,6 +184,11 @@ extension PostgreSQLBackend {
                 PERFORM set_config('\(way)_out', '', true);
             END IF;
             """ : ""
+        func lead(_ key: String) -> String {
+            "PERFORM set_config('\(Self.leadingBack)', '\(way) ' || \(key)::text, true);"
+        }
+        let above =
+            !inserts ? "" : try leadRowsAbove(mapping, from: from, to: to, key: key) { lead("\($0).\(quotedKey)") }
         let arriving =
             inserts ? "IF was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN \(insert) END IF;" : ""
         let led = inserts ? "coalesce(made.\(quotedKey), was.\(quotedKey))" : "made.\(quotedKey)"
@@ -191,6 +196,7 @@ extension PostgreSQLBackend {
             DECLARE
                 made record;
                 was record;
+                above record;
                 is_nested boolean;
                 outer_lead text := coalesce(current_setting('\(Self.leadingBack)', true), '');
             BEGIN
@@ -213,9 +219,13 @@ extension PostgreSQLBackend {
                 ELSIF is_nested THEN
                     \(make(as: nested.standing("NEW"), into: "made"))
                 END IF;
-                PERFORM set_config('\(Self.leadingBack)', '\(way) ' || \(led)::text, true);
+                \(lead(led))
                 \(going)
                 IF made.\(quotedKey) IS NOT NULL THEN
+                    IF TG_OP <> 'DELETE' THEN
+                        \(above)
+                        \(lead(led))
+                    END IF;
                     \(arriving)
                     IF was.\(quotedKey) IS NOT DISTINCT FROM made.\(quotedKey) OR \(!inserts) THEN
                         \(mapping.updateOfChanges(in: target, key: key));
@@ -259,14 +269,6 @@ extension PostgreSQLBackend {
                 END IF;
             END IF;
             """
-    }
-
-    /// Columns that refer to the key of their own table.
-    private func selfReferences(of table: TableName, key: String) throws -> [String] {
-        guard let oid = try catalog.oid(of: table) else { return [] }
-        return try catalog.constraints(of: oid).filter {
-            $0.kind == .foreignKey && $0.referencedOID == oid && $0.columns.count == 1 && $0.referencedColumns == [key]
-        }.flatMap(\.columns)
     }
 }
 

@@ -107,7 +107,7 @@ extension PostgreSQLBackend {
         func side(_ alias: String, _ column: String) -> String { "\(alias).\(column.quotedIdentifier)" }
         let differs = columns.map { comparison.differs(side("s", $0), side("c", $0), type: types[$0]) }
         // By the key's text where need be: operators of other types' schemas are out of the pinned search path.
-        let isExact = ColumnComparison.isIdentity(types[key])
+        let isExact = types[key].map(ColumnComparison.exactTypes.contains) ?? false
         let place = isExact ? "" : "::text COLLATE \"C\""
         return try withPinnedOutput {
             try session.query(

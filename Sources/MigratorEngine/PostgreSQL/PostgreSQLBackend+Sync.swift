@@ -31,7 +31,7 @@ extension PostgreSQLBackend {
         let way = sync.back == nil ? nil : way(context)
         try createTriggers(
             kind, name: triggerName(kind, context: context),
-            body: try syncBody(
+            body: syncBody(
                 sync, mapping, nested: nestedWrites(kind, to: sync.source, key: [sync.key], context), way: way,
                 deletionLog: deletionLog),
             on: sync.source,
@@ -46,14 +46,11 @@ extension PostgreSQLBackend {
     /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(
         _ sync: Sync, _ mapping: PostgreSQLMapping, nested: NestedWrites, way: String? = nil, deletionLog: String? = nil
-    ) throws -> String {
+    ) -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
-        // A key may equal one that is written otherwise.
-        let types = try ColumnComparison(session: session).types(of: target)
-        let written = ColumnComparison.isIdentity(types[sync.key]) ? others : [key] + others
-        let assignments = written.map { "\($0) = excluded.\($0)" }
+        let assignments = others.map { "\($0) = excluded.\($0)" }
         let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
         func upsert(_ row: String) -> String { upsert(from: shadow(sync.source, by: row)) }
         func upsertAsItStands(_ row: String) -> String {
@@ -115,6 +112,7 @@ extension PostgreSQLBackend {
                 END IF;
                 \(stay)
                 \(try leadChanges(of: sync, mapping, way: way, lead: lead("NEW"), leave: leave, nested: nested))
+                -- As text, since a key may equal one that is written otherwise.
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key)::text IS DISTINCT FROM NEW.\(key)::text THEN
                     \(lead("OLD"))
                     placed := 0;

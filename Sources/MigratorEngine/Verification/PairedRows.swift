@@ -21,8 +21,7 @@ struct PairedRows {
         let session = backend.session
         let comparison = ColumnComparison(session: session)
         let types = try comparison.types(of: backend.quoted(table))
-        // Pairs have equal keys, which may still be written otherwise.
-        let others = columns.filter { $0 != key || !ColumnComparison.isIdentity(types[key]) }
+        let others = columns.filter { $0 != key }
         // PostgreSQL has at most 1,664 columns in a row, and a pair has a flag and two values of each.
         let limit = session.dialect == .sqlite ? others.count : 500
         let (single, rest) = (others.prefix(limit), others.dropFirst(limit))
@@ -38,7 +37,7 @@ struct PairedRows {
                 return ["e.\(name) AS e\(index)", "t.\(name) AS t\(index)"]
             }
         let key = key.quotedIdentifier
-        var list = ([key] + single.map(\.quotedIdentifier).filter { $0 != key }).joined(separator: ", ")
+        var list = ([key] + single.map(\.quotedIdentifier)).joined(separator: ", ")
         if rest.isEmpty {
             compared = Array(single)
         } else {

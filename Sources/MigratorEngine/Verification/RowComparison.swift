@@ -87,7 +87,7 @@ struct ColumnComparison {
 
     /// Types whose equality is identity: for all others the text is compared, byte by byte, since `1.0` equals
     /// `1.00`, a nondeterministic collation equals letter cases, and json has no equality at all (ONLINE.md H17).
-    private static let exactTypes: Set<String> = [
+    static let exactTypes: Set<String> = [
         "smallint", "integer", "bigint", "boolean", "date", "uuid", "bytea", "oid",
         "timestamp without time zone", "timestamp with time zone",
     ]
@@ -103,15 +103,12 @@ struct ColumnComparison {
             rows.map { ($0[0].asText ?? "", $0[1].asText ?? "") }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Whether equal values of a type are the same.
-    static func isIdentity(_ type: String?) -> Bool { type.map(exactTypes.contains) ?? false }
-
     /// - Parameter type: the target column's, as `format_type` writes it.
     func differs(_ left: String, _ right: String, type: String?) -> String {
         switch session.dialect {
         case .sqlite: return "NOT migrator_same(\(left), \(right))"
         case .postgresql:
-            if Self.isIdentity(type) { return "\(left) IS DISTINCT FROM \(right)" }
+            if let type, Self.exactTypes.contains(type) { return "\(left) IS DISTINCT FROM \(right)" }
             return "\(left)::text COLLATE \"C\" IS DISTINCT FROM \(right)::text COLLATE \"C\""
         }
     }

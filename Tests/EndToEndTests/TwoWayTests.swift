@@ -1,3 +1,4 @@
+import MigratorDatabase
 import MigratorScript
 import MigratorTestSupport
 import Testing
@@ -47,6 +48,7 @@ import Testing
         "UPDATE enhanced_messages SET \(toGroup) WHERE id = 4",
         "UPDATE enhanced_messages SET content = 'both' WHERE id IN (1, 4)",
         "UPDATE messages SET content = 'both' WHERE id IN (1, 4)",
+        "DELETE FROM message_status WHERE message_id IN (1, 4); DELETE FROM enhanced_messages WHERE id IN (1, 4)",
     ]
 
     /// The reference goes with its parent, which is a write of the other side in the middle of this one.
@@ -76,6 +78,43 @@ import Testing
         #expect(try rows("messages", "content = 'both'") == rows("enhanced_messages", "content = 'both'"))
         let result = try migrate(["verify"], on: store)
         #expect(result.status == 0, "\(result)")
+    }
+
+    /// A trigger of the application's own changes a row beside the one that is led back, which was copied behind the
+    /// writer's snapshot.
+    @Test func `a row that is not seen on the other side is not left stale`() throws {
+        let project = try Project([
+            "migrations/postgresql/0001_b.sql": """
+            -- migrator:revision 0001
+            -- migrator:revises base
+            -- migrator:message Copies
+
+            -- migrator:upgrade
+            CREATE TABLE copies (id integer PRIMARY KEY, body text);
+            -- migrator:sync notes <-> copies key=id yields=copies
+
+            -- migrator:downgrade
+            DROP TABLE copies;
+            """
+        ])
+        let store = try PostgreSQLStore()
+        try store.run(
+            """
+            CREATE TABLE notes (id integer PRIMARY KEY, body text);
+            INSERT INTO notes VALUES (1, 'first');
+            CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN UPDATE notes SET body = 'touched' WHERE id = 1; RETURN NULL; END $$;
+            CREATE TRIGGER touch AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION touch()
+            """)
+        let writer = try store.database.session()
+        defer { writer.close() }
+        try writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1")
+        try project.run(["--database", store.url, "upgrade", "head"]).checked()
+        #expect {
+            try writer.execute("INSERT INTO copies VALUES (2, 'new')")
+        } throws: {
+            ($0 as? DatabaseError)?.sqlState == "40001"
+        }
     }
 
     @Test func `a reply that is led over as a whole comes back`() throws {

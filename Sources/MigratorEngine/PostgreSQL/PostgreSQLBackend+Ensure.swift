@@ -127,11 +127,26 @@ extension PostgreSQLBackend {
                     RETURN NULL;
                 END IF;
                 \(Self.leaveToBackfill)
+                \(key.map { leaveToOther(ensure, mapping, key: $0) } ?? "")
                 \(lead)
                 \(placeAsItStands ?? place)
                 \(leave)
                 RETURN NEW;
             END
+            """
+    }
+
+    /// What changes beside a row that is being led back may have lost its place on the other side, and needs nothing new
+    /// where what the mapping makes of it has not changed.
+    private func leaveToOther(_ ensure: Ensure, _ mapping: PostgreSQLMapping, key: String) -> String {
+        func rows(_ row: String) -> String {
+            "(\(shadow(ensure.source, by: row)) SELECT ROW(\(mapping.columnList))::text FROM (\(ensure.mapping.text)\n) AS m)"
+        }
+        return """
+            IF TG_OP = 'UPDATE' AND TG_WHEN = 'AFTER' AND \(isLedBackBeside("NEW.\(key.quotedIdentifier)"))
+                AND NOT EXISTS (\(rows("NEW")) EXCEPT \(rows("OLD"))) THEN
+                RETURN NEW;
+            END IF;
             """
     }
 

@@ -31,7 +31,7 @@ extension PostgreSQLBackend {
         let way = sync.back == nil ? nil : way(context)
         try createTriggers(
             kind, name: triggerName(kind, context: context),
-            body: syncBody(
+            body: try syncBody(
                 sync, mapping, nested: nestedWrites(kind, to: sync.source, key: [sync.key], context), way: way,
                 deletionLog: deletionLog),
             on: sync.source,
@@ -46,7 +46,7 @@ extension PostgreSQLBackend {
     /// - Parameter way: where the sync goes two ways, the setting that tells the way back which row is being led here.
     func syncBody(
         _ sync: Sync, _ mapping: PostgreSQLMapping, nested: NestedWrites, way: String? = nil, deletionLog: String? = nil
-    ) -> String {
+    ) throws -> String {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
@@ -91,6 +91,9 @@ extension PostgreSQLBackend {
         }
         let guardOfInvisible = guardOfInvisible(
             insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)")
+        let changes = try leadChanges(
+            of: sync, mapping, lead: lead("NEW"), leave: leave, nested: nested,
+            unseen: "PERFORM 1 FROM \(target) AS t WHERE t.\(key) = NEW.\(key); \(guardOfInvisible)")
         let note = deletionLog.map { "INSERT INTO \($0) (key) VALUES (OLD.\(key));" } ?? ""
         let outermost =
             NegativeControl.nestedWrites.isLeftOut ? "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" : ""
@@ -111,7 +114,7 @@ extension PostgreSQLBackend {
                     RETURN NULL;
                 END IF;
                 \(stay)
-                \(try leadChanges(of: sync, mapping, way: way, lead: lead("NEW"), leave: leave, nested: nested))
+                \(changes)
                 -- As text, since a key may equal one that is written otherwise.
                 IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.\(key)::text IS DISTINCT FROM NEW.\(key)::text THEN
                     \(lead("OLD"))

@@ -187,8 +187,11 @@ extension PostgreSQLBackend {
         func lead(_ key: String) -> String {
             "PERFORM set_config('\(Self.leadingBack)', '\(way) ' || \(key)::text, true);"
         }
+        let rowsAbove =
+            inserts ? try leadRowsAbove(mapping, from: from, to: to, key: key) { lead("\($0).\(quotedKey)") } : ""
         let above =
-            !inserts ? "" : try leadRowsAbove(mapping, from: from, to: to, key: key) { lead("\($0).\(quotedKey)") }
+            rowsAbove.isEmpty
+            ? "" : "IF TG_OP <> 'DELETE' AND made.\(quotedKey) IS NOT NULL THEN \(rowsAbove) END IF;"
         let arriving =
             inserts ? "IF was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN \(insert) END IF;" : ""
         let led = inserts ? "coalesce(made.\(quotedKey), was.\(quotedKey))" : "made.\(quotedKey)"
@@ -219,13 +222,10 @@ extension PostgreSQLBackend {
                 ELSIF is_nested THEN
                     \(make(as: nested.standing("NEW"), into: "made"))
                 END IF;
+                \(above)
                 \(lead(led))
                 \(going)
                 IF made.\(quotedKey) IS NOT NULL THEN
-                    IF TG_OP <> 'DELETE' THEN
-                        \(above)
-                        \(lead(led))
-                    END IF;
                     \(arriving)
                     IF was.\(quotedKey) IS NOT DISTINCT FROM made.\(quotedKey) OR \(!inserts) THEN
                         \(mapping.updateOfChanges(in: target, key: key));
@@ -240,13 +240,22 @@ extension PostgreSQLBackend {
     /// The setting that says which row a way back is leading, behind the name of its way.
     private static let leadingBack = "migrator.leading_back"
 
+    /// Whether one is being led.
+    static let isLeadingBack = "coalesce(current_setting('\(leadingBack)', true), '') <> ''"
+
+    /// Whether one is being led that has another key.
+    func isLedBackBeside(_ key: String) -> String {
+        "\(Self.isLeadingBack) AND regexp_replace(current_setting('\(Self.leadingBack)', true), '^[^ ]+ ', '') <> \(key)::text"
+    }
+
     /// What changes on the source's side while another row is being led back, such as a reference to one that has gone,
     /// comes in the middle of a statement of the target's side. So of such a row only what has changed is led here, and
     /// nothing where the target's row has gone or is about to leave.
+    /// - Parameter unseen: what raises 40001 where the writer's snapshot does not show the target's row.
     func leadChanges(
-        of sync: Sync, _ mapping: PostgreSQLMapping, way: String?, lead: String, leave: String, nested: NestedWrites
+        of sync: Sync, _ mapping: PostgreSQLMapping, lead: String, leave: String, nested: NestedWrites, unseen: String
     ) throws -> String {
-        guard let back = sync.back, let way, !NegativeControl.leadingBack.isLeftOut else { return "" }
+        guard let back = sync.back, !NegativeControl.leadingBack.isLeftOut else { return "" }
         let wayBack = try analyse(back.mapping, source: sync.target, target: sync.source, key: sync.key)
         let key = sync.key.quotedIdentifier
         let remains = """
@@ -254,8 +263,7 @@ extension PostgreSQLBackend {
             ) AS remaining)
             """
         return """
-            IF TG_OP = 'UPDATE'
-                AND coalesce(current_setting('\(Self.leadingBack)', true), '') NOT IN ('', '\(way) ' || NEW.\(key)::text) THEN
+            IF TG_OP = 'UPDATE' AND \(isLedBackBeside("NEW.\(key)")) THEN
                 \(mapping.make(of: shadow(sync.source, by: "OLD"), into: "was"))
                 \(mapping.make(of: shadow(sync.source, by: "NEW"), into: "made"))
                 IF is_nested THEN
@@ -264,6 +272,7 @@ extension PostgreSQLBackend {
                 IF was.\(key) = made.\(key) THEN
                     \(lead)
                     \(mapping.updateOfChanges(in: quoted(sync.target), key: sync.key)) AND \(remains);
+                    \(unseen)
                     \(leave)
                     RETURN NULL;
                 END IF;

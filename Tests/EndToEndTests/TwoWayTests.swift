@@ -37,6 +37,31 @@ import Testing
         #expect(try migrate(["verify"], on: store).status == 0)
     }
 
+    /// What somebody has read in a group, he has read where it goes.
+    @Test(arguments: Dialect.allCases) func `a message that comes from a group is as read as it was there`(
+        _ dialect: Dialect
+    ) throws {
+        let store = try Self.migratedStore(dialect)
+        let direct = try #require(
+            RoundTripTests.query("SELECT conversation_id FROM messages WHERE id = 5", in: store)[0][0].asInt)
+        let status = """
+            UPDATE message_status SET status = 'read', read_at = '2026-01-01 00:00:00+00'
+            WHERE message_id = 5 AND user_id = (SELECT recipient_id FROM messages WHERE id = 5)
+            """
+        try store.run(
+            """
+            INSERT INTO conversations (kind) VALUES ('group');
+            UPDATE messages SET is_read = false, read_at = NULL WHERE id = 5;
+            \(status);
+            UPDATE enhanced_messages SET \(Self.toGroup) WHERE id = 5
+            """)
+        #expect(try RoundTripTests.query("SELECT 1 FROM messages WHERE id = 5", in: store).isEmpty)
+        try store.run("UPDATE enhanced_messages SET conversation_id = \(direct) WHERE id = 5")
+        let read = "SELECT 1 FROM messages WHERE id = 5 AND is_read AND read_at IS NOT NULL"
+        #expect(try RoundTripTests.query(read, in: store).count == 1)
+        #expect(try migrate(["verify"], on: store).status == 0)
+    }
+
     private static let toGroup = "conversation_id = (SELECT id FROM conversations WHERE kind = 'group')"
 
     /// Message 4 replies to message 1.
@@ -76,6 +101,77 @@ import Testing
             }
         }
         #expect(try rows("messages", "content = 'both'") == rows("enhanced_messages", "content = 'both'"))
+        let result = try migrate(["verify"], on: store)
+        #expect(result.status == 0, "\(result)")
+    }
+
+    /// What new code writes goes to `messages`, and comes back from there as what is there already.
+    @Test func `a trigger of new code's table sees each write once`() throws {
+        let store = try Self.migratedStore(.postgresql)
+        try store.run(
+            """
+            CREATE TABLE seen (operation text, content text, position serial);
+            CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO seen VALUES (TG_OP, coalesce(NEW.content, OLD.content)); RETURN NULL; END $$;
+            CREATE TRIGGER see AFTER INSERT OR UPDATE OR DELETE ON enhanced_messages
+            FOR EACH ROW EXECUTE FUNCTION see();
+            INSERT INTO enhanced_messages (id, conversation_id, sender_id, content)
+            SELECT 1000, conversation_id, sender_id, 'new' FROM enhanced_messages WHERE id = 5;
+            UPDATE enhanced_messages SET content = 'edited' WHERE id = 1000;
+            UPDATE messages SET is_read = true WHERE id = 1000;
+            UPDATE messages SET content = 'by old code' WHERE id = 1000;
+            DELETE FROM enhanced_messages WHERE id = 1000
+            """)
+        let seen = try RoundTripTests.query("SELECT operation || ' ' || content FROM seen ORDER BY position", in: store)
+        #expect(
+            seen.map { $0[0].asText } == [
+                "INSERT new", "UPDATE edited", "UPDATE by old code", "DELETE by old code",
+            ])
+    }
+
+    @Test func `a write that a trigger of the other side swallows is refused`() throws {
+        let store = try Self.migratedStore(.postgresql)
+        try store.run(
+            """
+            CREATE FUNCTION drop_spam() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RETURN CASE WHEN NEW.content <> 'spam' THEN NEW END; END $$;
+            CREATE TRIGGER drop_spam BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION drop_spam()
+            """)
+        func send(_ content: String) throws {
+            try store.run(
+                "INSERT INTO enhanced_messages (conversation_id, sender_id, content) "
+                    + "SELECT conversation_id, sender_id, '\(content)' FROM enhanced_messages WHERE id = 5")
+        }
+        try send("ham")
+        #expect {
+            try send("spam")
+        } throws: {
+            "\($0)".contains("a row of enhanced_messages cannot be brought to messages")
+        }
+        try store.run("DROP FUNCTION drop_spam() CASCADE")
+        #expect(try migrate(["verify"], on: store).status == 0)
+    }
+
+    static let deletionsBesideAnEdit = [
+        """
+        WITH gone AS (DELETE FROM enhanced_messages WHERE id = 1 RETURNING id)
+        UPDATE enhanced_messages e SET content = 'edited' FROM gone WHERE e.reply_to_id = gone.id
+        """,
+        """
+        WITH edited AS (UPDATE enhanced_messages SET content = 'edited' WHERE id = 4 RETURNING reply_to_id)
+        DELETE FROM enhanced_messages e USING edited WHERE e.id = edited.reply_to_id
+        """,
+    ]
+
+    @Test(arguments: deletionsBesideAnEdit) func `a message goes while its reply is edited`(_ write: String) throws {
+        let store = try Self.migratedStore(.postgresql)
+        try store.run(write)
+        for table in ["messages", "enhanced_messages"] {
+            let rows = try RoundTripTests.query(
+                "SELECT id, content, reply_to_id FROM \(table) WHERE id IN (1, 4)", in: store)
+            #expect(rows.count == 1, "\(table)")
+            #expect(rows.first?[1].asText == "edited" && rows.first?[2].asInt == nil, "\(table)")
+        }
         let result = try migrate(["verify"], on: store)
         #expect(result.status == 0, "\(result)")
     }

@@ -116,6 +116,7 @@ extension PostgreSQLBackend {
             END IF;
             """
         }
+        let arriving = try leadToArriving(ensure, mapping)
         return """
             DECLARE
                 is_nested boolean;
@@ -130,6 +131,7 @@ extension PostgreSQLBackend {
                 \(key.map { leaveToOther(ensure, mapping, key: $0) } ?? "")
                 \(lead)
                 \(placeAsItStands ?? place)
+                \(arriving)
                 \(leave)
                 RETURN NEW;
             END
@@ -146,6 +148,32 @@ extension PostgreSQLBackend {
             IF TG_OP = 'UPDATE' AND TG_WHEN = 'AFTER' AND \(isLedBackBeside("NEW.\(key.quotedIdentifier)"))
                 AND NOT EXISTS (\(rows("NEW")) EXCEPT \(rows("OLD"))) THEN
                 RETURN NEW;
+            END IF;
+            """
+    }
+
+    /// A row that comes from the other side may find its row of the target there, which says more than the row itself does:
+    /// a message that was read in a group is read where it goes, too.
+    private func leadToArriving(_ ensure: Ensure, _ mapping: PostgreSQLMapping) throws -> String {
+        guard let back = ensure.back else { return "" }
+        let wayBack = try analyse(back.mapping, source: ensure.target, target: ensure.source, key: back.key)
+        let key = back.key.quotedIdentifier
+        let others = wayBack.columns.filter { $0 != back.key }.map(\.quotedIdentifier)
+        let join = ensure.on.map(\.quotedIdentifier).map { "t.\($0) = m.\($0)" }.joined(separator: " AND ")
+        let rows = """
+            SELECT t.* FROM \(quoted(ensure.target)) AS t
+            JOIN (\(shadow(ensure.source, by: "NEW")) SELECT * FROM (\(ensure.mapping.text)
+            ) AS m) AS m ON \(join)
+            """
+        let assignments = others.map { "\($0) = m.\($0)" }.joined(separator: ", ")
+        func columns(_ row: String) -> String { others.map { "\(row).\($0)" }.joined(separator: ", ") }
+        return """
+            IF TG_OP = 'INSERT' AND TG_WHEN = 'AFTER' AND \(Self.isLeadingBack) THEN
+                \(shadow(ensure.target, as: rows))
+                UPDATE \(quoted(ensure.source)) AS s SET \(assignments) FROM (
+                \(back.mapping.text)
+                ) AS m WHERE m.\(key) = s.\(key) AND s.\(key) = NEW.\(key)
+                    AND ROW(\(columns("s")))::text <> ROW(\(columns("m")))::text;
             END IF;
             """
     }

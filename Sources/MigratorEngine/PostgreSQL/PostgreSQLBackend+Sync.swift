@@ -52,18 +52,28 @@ extension PostgreSQLBackend {
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
         let assignments = others.map { "\($0) = excluded.\($0)" }
         let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
+        // What comes back from the other side is there already: to write it again would make its triggers fire twice.
+        func list(_ row: String) -> String { others.map { "\(row).\($0)" }.joined(separator: ", ") }
+        let unlessSame =
+            way == nil || others.isEmpty ? "" : "WHERE ROW(\(list("t")))::record *<> ROW(\(list("excluded")))::record"
         func upsert(_ row: String) -> String { upsert(from: shadow(sync.source, by: row)) }
-        func upsertAsItStands(_ row: String) -> String {
-            upsert(from: shadow(sync.source, as: nested.standing(row)))
-        }
         func upsert(from rows: String) -> String {
             """
             \(rows)
             INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
             SELECT \(mapping.valueList) FROM (
             \(mapping.select)
-            ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update)
+            ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update) \(unlessSame)
             """
+        }
+        /// And says how many rows of the target stand for it: one or none.
+        func put(_ rows: String) -> String {
+            let same = "placed := (\(rows) SELECT count(*) FROM (\n\(mapping.select)\n) AS mapping);"
+            return """
+                \(upsert(from: rows));
+                GET DIAGNOSTICS placed = ROW_COUNT;
+                \(unlessSame.isEmpty ? "" : "IF placed = 0 THEN \(same) END IF;")
+                """
         }
         func lead(_ row: String) -> String {
             way.map { "PERFORM set_config('\($0)', \(row).\(key)::text, true);" } ?? ""
@@ -76,7 +86,7 @@ extension PostgreSQLBackend {
             way.map {
                 "IF TG_OP = 'DELETE' AND OLD.\(key)::text = current_setting('\($0)_out', true) THEN RETURN NULL; END IF;"
             } ?? ""
-        var place = "\(upsert("NEW")); GET DIAGNOSTICS placed = ROW_COUNT;"
+        var place = put(shadow(sync.source, by: "NEW"))
         if NegativeControl.upsert.isLeftOut {
             let changes = others.map { "\($0) = m.\($0)" }.joined(separator: ", ")
             place = """
@@ -120,8 +130,7 @@ extension PostgreSQLBackend {
                     \(lead("OLD"))
                     placed := 0;
                     IF is_nested THEN
-                        \(upsertAsItStands("OLD"));
-                        GET DIAGNOSTICS placed = ROW_COUNT;
+                        \(put(shadow(sync.source, as: nested.standing("OLD"))))
                     END IF;
                     IF placed = 0 THEN
                         DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key);
@@ -133,8 +142,7 @@ extension PostgreSQLBackend {
                     \(above)
                     \(lead("NEW"))
                     IF is_nested THEN
-                        \(upsertAsItStands("NEW"));
-                        GET DIAGNOSTICS placed = ROW_COUNT;
+                        \(put(shadow(sync.source, as: nested.standing("NEW"))))
                     ELSE
                         \(place)
                     END IF;

@@ -162,6 +162,10 @@ extension PostgreSQLBackend {
         let insert = """
             INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE VALUES (\(values))
             ON CONFLICT (\(quotedKey)) DO \(others.isEmpty ? "NOTHING" : "UPDATE SET \(update)");
+            IF NOT FOUND AND NOT EXISTS (SELECT FROM \(target) AS t WHERE t.\(quotedKey) = made.\(quotedKey)) THEN
+                RAISE EXCEPTION 'a row of % cannot be brought to %', \(from.name.quotedLiteral), \(to.name.quotedLiteral)
+                    USING ERRCODE = 'triggered_action_exception', HINT = 'A trigger there swallows it.';
+            END IF;
             """
         let coming =
             inserts

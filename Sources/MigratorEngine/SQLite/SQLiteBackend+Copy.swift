@@ -101,7 +101,8 @@ extension SQLiteBackend {
         let step = SQLiteTriggerStep(
             kind: "ensure", source: source.name, target: target.name, key: "", on: ensure.on, owner: ensure.owner,
             raiseColumn: ensure.raise?.column, raiseOrder: ensure.raise?.order ?? [],
-            mapping: ensure.mapping.text, columns: mapping.columns, isBeforeRow: beforeRow)
+            mapping: ensure.mapping.text, columns: mapping.columns, isBeforeRow: beforeRow,
+            otherWay: try wayBack(of: ensure, mapping, target: target)?.step.asOtherWay)
         return (mapping, target, step)
     }
 

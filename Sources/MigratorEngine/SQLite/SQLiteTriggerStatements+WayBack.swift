@@ -155,6 +155,26 @@ extension SQLiteTriggerStatements {
     /// Changes of a row that belongs to one of the target's; it never makes nor deletes one there.
     func leadStatusBack(_ event: Event) -> [String] { others.isEmpty ? [] : [changes(event, join: "LEFT JOIN")] }
 
+    /// A row that comes from the other side may find its row of the target there, which says more than the row itself does:
+    /// a message that was read in a group is read where it goes, too.
+    var arriving: [String] {
+        guard let back = step.otherWay, let own = source.singleKey,
+            back.columns.contains(where: { isSameName($0, own) })
+        else { return [] }
+        let match = step.on.map { "t.\($0.quotedIdentifier) = n.\($0.quotedIdentifier)" }.joined(separator: " AND ")
+        let made = SQLiteTriggerMapping(back.mapping, back.columns, from: target, to: source)
+            .over("SELECT t.* FROM \(name) AS t JOIN (\(mapped)) AS n ON \(match)")
+        let columns = back.columns.filter { !isSameName($0, own) }.map(\.quotedIdentifier)
+        let (table, key) = (source.name.quotedIdentifier, own.quotedIdentifier)
+        return [
+            """
+            UPDATE \(table) SET \(columns.map { "\($0) = m.\($0)" }.joined(separator: ", ")) FROM (\(made)) AS m
+            WHERE \(table).\(key) = NEW.\(key) AND m.\(key) = NEW.\(key)
+                AND (\(columns.map { "\(table).\($0) IS NOT m.\($0)" }.joined(separator: " OR ")))
+            """
+        ]
+    }
+
     // MARK: Ids
 
     private func takenID(in other: SQLiteTable) -> String {

@@ -29,7 +29,9 @@ struct SQLiteTriggerStatements {
         switch step.kind {
         case SQLiteTriggerStep.syncBack: leadBack(.insert) + raisedSequence
         case SQLiteTriggerStep.ensureBack: leadStatusBack(.insert)
-        default: whenWritten + (step.kind == "sync" ? raisedSequence : [])
+        case "sync": whenWritten + raisedSequence
+        case "ensure": whenWritten + arriving
+        default: whenWritten
         }
     }
 

@@ -135,20 +135,69 @@ import Testing
             """
             CREATE FUNCTION drop_spam() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RETURN CASE WHEN NEW.content <> 'spam' THEN NEW END; END $$;
-            CREATE TRIGGER drop_spam BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION drop_spam()
+            CREATE TRIGGER drop_spam BEFORE INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION drop_spam()
             """)
-        func send(_ content: String) throws {
-            try store.run(
-                "INSERT INTO enhanced_messages (conversation_id, sender_id, content) "
-                    + "SELECT conversation_id, sender_id, '\(content)' FROM enhanced_messages WHERE id = 5")
-        }
-        try send("ham")
-        #expect {
-            try send("spam")
-        } throws: {
-            "\($0)".contains("a row of enhanced_messages cannot be brought to messages")
+        let insertion =
+            "INSERT INTO enhanced_messages (conversation_id, sender_id, content) "
+            + "SELECT conversation_id, sender_id, 'ham' FROM enhanced_messages WHERE id = 5"
+        for write in [insertion, "UPDATE enhanced_messages SET content = 'ham' WHERE id = 5"] {
+            #expect {
+                try store.run(write.replacing("ham", with: "spam"))
+            } throws: {
+                "\($0)".contains("a row of enhanced_messages cannot be brought to messages")
+            }
+            try store.run(write)
         }
         try store.run("DROP FUNCTION drop_spam() CASCADE")
+        #expect(try migrate(["verify"], on: store).status == 0)
+    }
+
+    /// To `messages` each of them is what it was before.
+    static let writesOfTheSame = [
+        "UPDATE enhanced_messages SET content = '' WHERE id = 5; UPDATE enhanced_messages SET content = NULL WHERE id = 5",
+        "UPDATE enhanced_messages SET edited_at = created_at WHERE id = 5",
+    ]
+
+    @Test(arguments: Dialect.allCases, writesOfTheSame)
+    func `a write that is the same on the other side becomes what it is there`(
+        _ dialect: Dialect, _ write: String
+    ) throws {
+        let store = try Self.migratedStore(dialect)
+        for _ in 1...2 { try store.run(write) }
+        let result = try migrate(["verify"], on: store)
+        #expect(result.status == 0, "\(result)")
+    }
+
+    /// Its snapshot shows the row that has gone beside the one that comes in its place: done, or to be tried again.
+    @Test(arguments: ["messages", "enhanced_messages"])
+    func `a message is written again that another transaction has deleted`(_ table: String) throws {
+        let store = try PostgreSQLStore()
+        try migrate(["upgrade", "0001"], on: store).checked()
+        try store.run(sampleMessages)
+        try migrate(["upgrade", "head"], on: store).checked()
+        let writer = try store.database.session()
+        defer { writer.close() }
+        try writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1")
+        try store.run("DELETE FROM \(table) WHERE id = 5")
+        let place = table == "messages" ? "recipient_id" : "conversation_id"
+        let outcome = Result {
+            try writer.execute(
+                """
+                INSERT INTO \(table) (id, sender_id, \(place), content)
+                SELECT id, sender_id, \(place), 'again' FROM \(table) WHERE id = 5
+                ON CONFLICT (id) DO UPDATE SET content = excluded.content;
+                COMMIT
+                """)
+        }
+        var expected = ["again"]
+        if case .failure(let error) = outcome {
+            #expect((error as? DatabaseError)?.sqlState == "40001", "\(error)")
+            expected = []
+        }
+        for side in ["messages", "enhanced_messages"] {
+            let rows = try RoundTripTests.query("SELECT content FROM \(side) WHERE id = 5", in: store)
+            #expect(rows.map { $0[0].asText } == expected, "\(side)")
+        }
         #expect(try migrate(["verify"], on: store).status == 0)
     }
 

@@ -28,11 +28,15 @@ struct NestedWrites {
     }
 
     /// The row as it stands; none where it has gone. As text, too, since a key may equal one that is written otherwise.
+    ///
+    /// The snapshot of a higher isolation level may show two of them: one that another transaction has deleted since, and the
+    /// one that was inserted in its place, which is the newer.
     /// - Parameter row: OLD or NEW.
     func standing(_ row: String) -> String {
         let conditions = key.map(\.quotedIdentifier).map {
             "s.\($0) = \(row).\($0) AND s.\($0)::text = \(row).\($0)::text"
         }
-        return "SELECT s.* FROM \(table) AS s WHERE \(conditions.joined(separator: " AND "))"
+        return
+            "SELECT s.* FROM \(table) AS s WHERE \(conditions.joined(separator: " AND ")) ORDER BY age(s.xmin) LIMIT 1"
     }
 }

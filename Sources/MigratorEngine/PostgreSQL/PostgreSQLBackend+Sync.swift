@@ -50,29 +50,13 @@ extension PostgreSQLBackend {
         let key = sync.key.quotedIdentifier
         let target = quoted(sync.target)
         let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
-        let assignments = others.map { "\($0) = excluded.\($0)" }
-        let update = assignments.isEmpty ? "\(key) = excluded.\(key)" : assignments.joined(separator: ", ")
-        // What comes back from the other side is there already: to write it again would make its triggers fire twice.
-        func list(_ row: String) -> String { others.map { "\(row).\($0)" }.joined(separator: ", ") }
-        let unlessSame =
-            way == nil || others.isEmpty ? "" : "WHERE ROW(\(list("t")))::record *<> ROW(\(list("excluded")))::record"
-        func upsert(_ row: String) -> String { upsert(from: shadow(sync.source, by: row)) }
-        func upsert(from rows: String) -> String {
-            """
-            \(rows)
-            INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
-            SELECT \(mapping.valueList) FROM (
-            \(mapping.select)
-            ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update) \(unlessSame)
-            """
-        }
-        /// And says how many rows of the target stand for it: one or none.
+        /// Says in `placed` how many rows of the target stand for it: one or none.
         func put(_ rows: String) -> String {
             let same = "placed := (\(rows) SELECT count(*) FROM (\n\(mapping.select)\n) AS mapping);"
             return """
-                \(upsert(from: rows));
+                \(upsert(sync, mapping, rows: rows));
                 GET DIAGNOSTICS placed = ROW_COUNT;
-                \(unlessSame.isEmpty ? "" : "IF placed = 0 THEN \(same) END IF;")
+                \(sync.back == nil ? "" : "IF placed = 0 THEN \(same) END IF;")
                 """
         }
         func lead(_ row: String) -> String {
@@ -100,7 +84,8 @@ extension PostgreSQLBackend {
                 """
         }
         let guardOfInvisible = guardOfInvisible(
-            insert: upsert("OLD"), delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)")
+            insert: upsert(sync, mapping, rows: shadow(sync.source, by: "OLD")),
+            delete: "DELETE FROM \(target) AS t WHERE t.\(key) = OLD.\(key)")
         let changes = try leadChanges(
             of: sync, mapping, lead: lead("NEW"), leave: leave, nested: nested,
             unseen: "PERFORM 1 FROM \(target) AS t WHERE t.\(key) = NEW.\(key); \(guardOfInvisible)")
@@ -156,6 +141,24 @@ extension PostgreSQLBackend {
                 \(leave)
                 RETURN NULL;
             END
+            """
+    }
+
+    /// Two ways, a row that is the same is not written again: else what comes back from there would make triggers of the
+    /// application fire twice.
+    /// - Parameter rows: the WITH clause that stands in for the source.
+    func upsert(_ sync: Sync, _ mapping: PostgreSQLMapping, rows: String) -> String {
+        let key = sync.key.quotedIdentifier
+        let others = mapping.columns.filter { $0 != sync.key }.map(\.quotedIdentifier)
+        func list(_ row: String) -> String { others.map { "\(row).\($0)" }.joined(separator: ", ") }
+        let update = (others.isEmpty ? [key] : others).map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+        let unlessSame = sync.back == nil ? "" : "WHERE ROW(\(list("t")))::record *<> ROW(\(list("excluded")))::record"
+        return """
+            \(rows)
+            INSERT INTO \(quoted(sync.target)) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE
+            SELECT \(mapping.valueList) FROM (
+            \(mapping.select)
+            ) AS mapping ON CONFLICT (\(key)) DO UPDATE SET \(update) \(unlessSame)
             """
     }
 

@@ -36,7 +36,7 @@ extension PostgreSQLBackend {
         try createTriggers(
             "sync", name: triggerName("back", context: context),
             body: try backBody(
-                mapping, from: sync.target, to: sync.source, key: sync.key, inserts: true, way: way(context),
+                mapping, from: sync.target, to: sync.source, key: sync.key, sync: sync, way: way(context),
                 nested: nestedWrites("back", to: sync.target, key: [sync.key], context)),
             on: sync.target, target: sync.source,
             events: [("AFTER INSERT OR UPDATE OR DELETE", true), ("BEFORE TRUNCATE", false)],
@@ -79,7 +79,7 @@ extension PostgreSQLBackend {
         try createTriggers(
             "ensure", name: triggerName("back", context: context),
             body: try backBody(
-                mapping, from: ensure.target, to: ensure.source, key: back.key, inserts: false, way: way(context),
+                mapping, from: ensure.target, to: ensure.source, key: back.key, way: way(context),
                 nested: nestedWrites("back", to: ensure.target, key: ensure.on, context)),
             on: ensure.target, target: ensure.source, events: [("AFTER INSERT OR UPDATE", true)],
             lockTimeout: Self.holdersPatience, context: context)
@@ -145,11 +145,12 @@ extension PostgreSQLBackend {
     }
 
     /// Leads a row back: only columns whose mapped value has changed, and only where the other side differs.
-    /// - Parameter inserts: whether rows of the other side come and go with these.
+    /// - Parameter sync: nil of an `ensure`, where no row of the other side comes or goes with these.
     private func backBody(
-        _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, inserts: Bool, way: String,
+        _ mapping: PostgreSQLMapping, from: TableName, to: TableName, key: String, sync: Sync? = nil, way: String,
         nested: NestedWrites
     ) throws -> String {
+        let inserts = sync != nil
         let quotedKey = key.quotedIdentifier
         let target = quoted(to)
         let others = mapping.columns.filter { $0 != key }.map(\.quotedIdentifier)
@@ -157,14 +158,17 @@ extension PostgreSQLBackend {
         func make(as rows: String, into record: String) -> String {
             mapping.make(of: shadow(from, as: rows), into: record)
         }
+        let swallowed = """
+            RAISE EXCEPTION 'a row of % cannot be brought to %', \(from.name.quotedLiteral), \(to.name.quotedLiteral)
+                USING ERRCODE = 'triggered_action_exception', HINT = 'A trigger there swallows it.';
+            """
         let values = mapping.columns.map { "made.\($0.quotedIdentifier)" }.joined(separator: ", ")
         let update = others.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
         let insert = """
             INSERT INTO \(target) AS t (\(mapping.columnList)) OVERRIDING SYSTEM VALUE VALUES (\(values))
             ON CONFLICT (\(quotedKey)) DO \(others.isEmpty ? "NOTHING" : "UPDATE SET \(update)");
             IF NOT FOUND AND NOT EXISTS (SELECT FROM \(target) AS t WHERE t.\(quotedKey) = made.\(quotedKey)) THEN
-                RAISE EXCEPTION 'a row of % cannot be brought to %', \(from.name.quotedLiteral), \(to.name.quotedLiteral)
-                    USING ERRCODE = 'triggered_action_exception', HINT = 'A trigger there swallows it.';
+                \(swallowed)
             END IF;
             """
         let coming =
@@ -198,6 +202,7 @@ extension PostgreSQLBackend {
             ? "" : "IF TG_OP <> 'DELETE' AND made.\(quotedKey) IS NOT NULL THEN \(rowsAbove) END IF;"
         let arriving =
             inserts ? "IF was.\(quotedKey) IS DISTINCT FROM made.\(quotedKey) THEN \(insert) END IF;" : ""
+        let settled = try sync.map { try settle($0, way: way, unless: mapping.isBehind(key: key), swallowed) } ?? ""
         let led = inserts ? "coalesce(made.\(quotedKey), was.\(quotedKey))" : "made.\(quotedKey)"
         return """
             DECLARE
@@ -206,6 +211,7 @@ extension PostgreSQLBackend {
                 above record;
                 is_nested boolean;
                 outer_lead text := coalesce(current_setting('\(Self.leadingBack)', true), '');
+                outer_way text := coalesce(current_setting('\(way)', true), '');
             BEGIN
                 \(coming)
                 \(make("(NULL::\(quoted(from)))", into: "was"))
@@ -233,11 +239,34 @@ extension PostgreSQLBackend {
                     \(arriving)
                     IF was.\(quotedKey) IS NOT DISTINCT FROM made.\(quotedKey) OR \(!inserts) THEN
                         \(mapping.updateOfChanges(in: target, key: key));
+                        \(settled)
                     END IF;
                 END IF;
                 PERFORM set_config('\(Self.leadingBack)', outer_lead, true);
                 RETURN NULL;
             END
+            """
+    }
+
+    /// Where nothing has come of a change: it was swallowed, or the other side has what the mapping makes of it anyway. Then
+    /// this row becomes what the way there makes of that (an empty text where it was NULL, say).
+    private func settle(_ sync: Sync, way: String, unless isBehind: String, _ swallowed: String) throws -> String {
+        let mapping = try analyse(sync.mapping, source: sync.source, target: sync.target, key: sync.key)
+        let key = sync.key.quotedIdentifier
+        let row = """
+            SELECT s.* FROM \(quoted(sync.source)) AS s
+            WHERE s.\(key) = made.\(key) AND EXISTS (SELECT FROM \(quoted(sync.target)) AS t WHERE t.\(key) = made.\(key))
+            ORDER BY age(s.xmin) LIMIT 1
+            """
+        return """
+            IF NOT FOUND THEN
+                IF EXISTS (SELECT FROM \(quoted(sync.source)) AS t WHERE \(isBehind)) THEN
+                    \(swallowed)
+                END IF;
+                PERFORM set_config('\(way)', made.\(key)::text, true);
+                \(upsert(sync, mapping, rows: shadow(sync.source, as: row)));
+                PERFORM set_config('\(way)', outer_way, true);
+            END IF;
             """
     }
 
@@ -298,10 +327,14 @@ extension PostgreSQLMapping {
         let assignments = others.map {
             "\($0) = CASE WHEN made.\($0) IS DISTINCT FROM was.\($0) THEN made.\($0) ELSE t.\($0) END"
         }.joined(separator: ", ")
-        let changed = others.map {
+        return "UPDATE \(target) AS t SET \(assignments) WHERE \(isBehind(key: key))"
+    }
+
+    /// Whether a row does not have what has changed.
+    fileprivate func isBehind(key: String) -> String {
+        let changed = columns.filter { $0 != key }.map(\.quotedIdentifier).map {
             "(made.\($0) IS DISTINCT FROM was.\($0) AND t.\($0) IS DISTINCT FROM made.\($0))"
         }.joined(separator: " OR ")
-        let place = "t.\(key.quotedIdentifier) = made.\(key.quotedIdentifier)"
-        return "UPDATE \(target) AS t SET \(assignments) WHERE \(place) AND (\(changed))"
+        return "t.\(key.quotedIdentifier) = made.\(key.quotedIdentifier) AND (\(changed))"
     }
 }

@@ -59,6 +59,14 @@ import Testing
         try store.run("UPDATE enhanced_messages SET conversation_id = \(direct) WHERE id = 5")
         let read = "SELECT 1 FROM messages WHERE id = 5 AND is_read AND read_at IS NOT NULL"
         #expect(try RoundTripTests.query(read, in: store).count == 1)
+        // What old code writes stays as it wrote it.
+        try store.run(
+            """
+            INSERT INTO messages (sender_id, recipient_id, content, is_read, read_at)
+            VALUES (3, 1, 'new', false, '2026-01-01 00:00:00+00')
+            """)
+        let unread = "SELECT 1 FROM messages WHERE content = 'new' AND NOT is_read"
+        #expect(try RoundTripTests.query(unread, in: store).count == 1)
         #expect(try migrate(["verify"], on: store).status == 0)
     }
 

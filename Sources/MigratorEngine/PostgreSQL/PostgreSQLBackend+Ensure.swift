@@ -130,8 +130,8 @@ extension PostgreSQLBackend {
                 \(Self.leaveToBackfill)
                 \(key.map { leaveToOther(ensure, mapping, key: $0) } ?? "")
                 \(lead)
-                \(placeAsItStands ?? place)
                 \(arriving)
+                \(placeAsItStands ?? place)
                 \(leave)
                 RETURN NEW;
             END

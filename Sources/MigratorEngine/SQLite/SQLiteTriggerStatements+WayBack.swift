@@ -162,8 +162,11 @@ extension SQLiteTriggerStatements {
             back.columns.contains(where: { isSameName($0, own) })
         else { return [] }
         let match = step.on.map { "t.\($0.quotedIdentifier) = n.\($0.quotedIdentifier)" }.joined(separator: " AND ")
+        let same = step.columns.map { "t.\($0.quotedIdentifier) IS n.\($0.quotedIdentifier)" }
         let made = SQLiteTriggerMapping(back.mapping, back.columns, from: target, to: source)
-            .over("SELECT t.* FROM \(name) AS t JOIN (\(mapped)) AS n ON \(match)")
+            .over(
+                "SELECT t.* FROM \(name) AS t JOIN (\(mapped)) AS n ON \(match) AND NOT (\(same.joined(separator: " AND ")))"
+            )
         let columns = back.columns.filter { !isSameName($0, own) }.map(\.quotedIdentifier)
         let (table, key) = (source.name.quotedIdentifier, own.quotedIdentifier)
         return [

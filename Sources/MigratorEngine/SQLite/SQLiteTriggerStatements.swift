@@ -30,7 +30,7 @@ struct SQLiteTriggerStatements {
         case SQLiteTriggerStep.syncBack: leadBack(.insert) + raisedSequence
         case SQLiteTriggerStep.ensureBack: leadStatusBack(.insert)
         case "sync": whenWritten + raisedSequence
-        case "ensure": whenWritten + arriving
+        case "ensure": arriving + whenWritten
         default: whenWritten
         }
     }
